@@ -1,0 +1,1 @@
+"""A reactive resource and controller runtime, wire-compatible with COSI."""

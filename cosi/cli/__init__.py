@@ -1,0 +1,1 @@
+"""The generic command line: any resource of any COSI server."""

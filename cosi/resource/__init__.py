@@ -1,0 +1,1 @@
+"""What a resource is: metadata, specs, definitions, queries, codecs."""

@@ -1,0 +1,1 @@
+"""The promises of every room, laid out as the rooms are."""

@@ -1,0 +1,1 @@
+"""Promises of Talos's words and mechanics."""
