@@ -1,0 +1,1 @@
+"""The State service on grpcio: the conservative transport, and the client."""

@@ -1,0 +1,146 @@
+"""Serve a state on grpc.aio, with health and reflection, on unix sockets and loopback addresses."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+import grpc
+import structlog
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from cosi.resource.registry import Registry
+from cosi.rpc import address, service
+from cosi.rpc.codes import Code, code_of
+from cosi.rpc.service import StateService, Streaming, Unary
+from cosi.state.core import CoreState
+
+MAX_REQUEST_BYTES: Final = 4 << 20
+"""A larger request is refused with RESOURCE_EXHAUSTED."""
+
+MAX_CONCURRENT_STREAMS: Final = 4096
+"""Calls and watches one connection may have open."""
+
+GRACE_SECONDS: Final = 1.0
+"""How long calls may still run when the server stops."""
+
+_CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
+_OPTIONS: Final = (
+    ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
+    ("grpc.max_concurrent_streams", MAX_CONCURRENT_STREAMS),
+    ("grpc.so_reuseport", 0),
+)
+_log = structlog.get_logger("cosi.rpc")
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+@asynccontextmanager
+async def serving(
+    core: CoreState, registry: Registry, addresses: Sequence[address.Address]
+) -> AsyncIterator[Sequence[address.Address]]:
+    """Serve a state while the body runs; yields the addresses with the ports that were taken.
+
+    Raises OSError if an address can't be taken, ValueError if one is not local.
+    """
+    server = grpc.aio.server(options=_OPTIONS)
+    server.add_generic_rpc_handlers((_handlers(StateService(core, registry)),))
+    health_service = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health_service, server)
+    for name in ("", service.NAME):
+        await health_service.set(name, health_pb2.HealthCheckResponse.SERVING)
+    names = (service.NAME, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
+    reflection.enable_server_reflection(names, server)
+    taken = [_bind(server, wanted) for wanted in addresses]
+    await server.start()
+    try:
+        yield taken
+    finally:
+        await server.stop(GRACE_SECONDS)
+        for bound in taken:
+            if bound.path is not None:
+                bound.path.unlink(missing_ok=True)
+
+
+def _handlers(state_service: StateService) -> grpc.GenericRpcHandler:
+    methods: dict[str, Any] = {
+        method.value: grpc.unary_unary_rpc_method_handler(_unary(handler))
+        for method, handler in state_service.unary.items()
+    }
+    methods |= {
+        method.value: grpc.unary_stream_rpc_method_handler(_streaming(handler))
+        for method, handler in state_service.streaming.items()
+    }
+    return grpc.method_handlers_generic_handler(service.NAME, methods)
+
+
+def _unary(handler: Unary) -> Callable[[bytes, Context], Awaitable[bytes]]:
+    async def call(request: bytes, context: Context) -> bytes:
+        try:
+            return await handler(request)
+        except Exception as error:
+            await _refuse(context, error)
+
+    return call
+
+
+def _streaming(handler: Streaming) -> Callable[[bytes, Context], AsyncIterator[bytes]]:
+    async def call(request: bytes, context: Context) -> AsyncIterator[bytes]:
+        try:
+            async for response in handler(request):
+                yield response
+        except Exception as error:
+            await _refuse(context, error)
+
+    return call
+
+
+async def _refuse(context: Context, error: Exception) -> NoReturn:
+    code = code_of(error)
+    if code is None:
+        _log.error("request failed", exc_info=error)
+        await context.abort(_CODES[Code.INTERNAL], "internal error; the server's log has the details")
+    await context.abort(_CODES[code], str(error))
+
+
+def _bind(server: grpc.aio.Server, wanted: address.Address) -> address.Address:
+    if wanted.path is not None:
+        _prepare_socket(wanted.path)
+        mask = os.umask(0o177)
+        try:
+            server.add_insecure_port(wanted.target)
+        except RuntimeError as error:
+            raise OSError(f"can't listen on {wanted}: {error}") from None
+        finally:
+            os.umask(mask)
+        return wanted
+    if not address.is_loopback(wanted.host):
+        raise ValueError(
+            f"will not serve plain text on {wanted}: it is not a loopback address (use 127.0.0.1, or a unix socket)"
+        )
+    try:
+        return wanted._replace(port=server.add_insecure_port(wanted.target))
+    except RuntimeError:
+        raise OSError(f"can't listen on {wanted}: the port is taken, or the address is not this machine's") from None
+
+
+def _prepare_socket(path: Path) -> None:
+    """Make the socket's directory, and remove a socket that nobody listens on any more. Raises OSError."""
+    if not path.parent.exists():
+        path.parent.mkdir(mode=0o700, parents=True)
+    directory = path.parent.stat()
+    replaceable = directory.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not directory.st_mode & stat.S_ISVTX
+    if directory.st_uid not in (os.getuid(), 0) or replaceable:
+        raise PermissionError(f"will not listen on {path}: others could replace it; use a directory of your own")
+    if not path.exists():
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe, suppress(OSError):
+        probe.connect(str(path))
+        raise FileExistsError(f"can't listen on {path}: another server is running there")
+    path.unlink()

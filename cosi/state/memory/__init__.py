@@ -1,0 +1,1 @@
+"""The in-memory backend: collections of resources, each with its event log."""

@@ -1,0 +1,83 @@
+"""The event log of one collection: a bounded ring that any number of cursors read without being known to it.
+
+     position   first kept                          end
+                    │                                │
+         … lost │ e e e e e e e e e e e e e e e e e │ next append
+                    └── gap ──┘└─ where a watch may start from ─┘
+
+Publishing costs one append however many watchers there are. A cursor that falls more than `capacity` events behind is
+overrun: it learns so when it reads next, and never holds up a writer. The gap keeps a new watch from starting so far
+back that the next few events would overrun it at once. Pure and synchronous; faithful in what is observable to
+`ResourceCollection` of the Go runtime (pkg/state/impl/inmem/collection.go).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from typing import Final
+
+from cosi.resource.resource import AnyResource
+from cosi.state.errors import InvalidBookmark
+from cosi.state.event import Event, EventType
+
+SLACK: Final = 2
+"""Events are dropped when so many times the capacity is held, so that dropping costs nothing per event."""
+
+_COOKIE_BYTES: Final = 8
+_POSITION_BYTES: Final = 8
+
+
+class EventLog:
+    """Events by position, counted from 0 at the collection's beginning; the last `capacity` of them can be read."""
+
+    __slots__ = ("_events", "_first", "capacity", "cookie", "end", "gap")
+
+    def __init__(self, capacity: int, gap: int, cookie: bytes) -> None:
+        if not 0 <= gap < capacity:
+            raise ValueError(f"the gap of an event log must be less than its capacity, not {gap} of {capacity}")
+        self.capacity = capacity
+        self.gap = gap
+        self.cookie = cookie
+        self.end = 0
+        self._events: list[Event] = []
+        self._first = 0
+
+    def append(self, type: EventType, resource: AnyResource, old: AnyResource | None = None) -> None:
+        """Publish an event."""
+        self._events.append(Event(type, resource, old, None, self.bookmark(self.end)))
+        self.end += 1
+        if len(self._events) > SLACK * self.capacity:
+            del self._events[: -self.capacity]
+            self._first = self.end - self.capacity
+
+    def since(self, position: int) -> Sequence[Event]:
+        """Return all events from a position on; it must not be overrun."""
+        return self._events[position - self._first :]
+
+    def overrun(self, position: int) -> bool:
+        """Tell whether events from a position on have been lost."""
+        return self.end - position > self.capacity
+
+    @property
+    def earliest(self) -> int:
+        """The position farthest back that a new watch may start from."""
+        return max(self.end - self.capacity + self.gap, 0)
+
+    def bookmark(self, position: int) -> bytes:
+        """Return the bookmark of the event at a position; -1 is the one before the first."""
+        return self.cookie + position.to_bytes(_POSITION_BYTES, "big", signed=True)
+
+    def after(self, bookmark: bytes) -> int:
+        """Return the position right after a bookmark's event. Raises InvalidBookmark if it is not to be had."""
+        cookie, position = bookmark[:_COOKIE_BYTES], int.from_bytes(bookmark[_COOKIE_BYTES:], "big", signed=True)
+        if len(bookmark) != _COOKIE_BYTES + _POSITION_BYTES or cookie != self.cookie:
+            raise InvalidBookmark
+        if not max(self.end - self.capacity + self.gap, -1) <= position < self.end:
+            raise InvalidBookmark
+        return position + 1
+
+
+def new_cookie() -> bytes:
+    """Return the random part of the bookmarks of one state: another state's, or another run's, are told apart."""
+    return secrets.token_bytes(_COOKIE_BYTES)

@@ -1,0 +1,146 @@
+"""Resources in memory: one collection for each kind, made when first touched.
+
+Reads and writes never wait, and every one is atomic because nothing else runs in between; only watching suspends. A
+state belongs to the event loop it is used in and must not be touched from another thread.
+
+Memory: for each kind, its resources and at most `SLACK` times `history` past events.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+from cosi.resource.metadata import Kind, Phase, Pointer
+from cosi.resource.query import ALL, Query, compile_id_pattern
+from cosi.resource.resource import AnyResource, Tombstone
+from cosi.state import errors
+from cosi.state.core import FROM_NOW, KIND_FROM_NOW, WatchKindOptions, WatchOptions
+from cosi.state.event import Event, EventType
+from cosi.state.memory.collection import Collection
+from cosi.state.memory.log import EventLog, new_cookie
+from cosi.state.memory.watch import MemoryWatch, matching, only
+
+DEFAULT_HISTORY_EVENTS: Final = 1024
+"""How far a watcher may fall behind; what Talos gives its node."""
+
+DEFAULT_GAP_EVENTS: Final = 4
+
+
+class MemoryState:
+    """A core state in memory.
+
+    `history` is how many past events of a kind are kept for watchers, `gap` how many of the oldest a new watch may not
+    start from, `clock` gives the nanoseconds since the Unix epoch.
+    """
+
+    def __init__(
+        self,
+        *,
+        history: int = DEFAULT_HISTORY_EVENTS,
+        gap: int = DEFAULT_GAP_EVENTS,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._history = history
+        self._gap = gap
+        self._clock = clock
+        self._cookie = new_cookie()
+        self._collections: dict[Kind, Collection] = {}
+
+    async def get(self, pointer: Pointer) -> AnyResource:
+        """Return a resource. Raises NotFound."""
+        return self._collection(pointer.kind).get(pointer.id)
+
+    async def list(self, kind: Kind, *, query: Query = ALL) -> Sequence[AnyResource]:
+        """Return the resources of a kind that match, ordered by id."""
+        _check_query(query)
+        return self._collection(kind).list(query)
+
+    async def create(self, resource: AnyResource, *, owner: str = "") -> AnyResource:
+        """Store a new resource. Raises AlreadyExists, OwnerConflict."""
+        return self._collection(resource.metadata.kind).create(resource, owner)
+
+    async def update(
+        self, resource: AnyResource, *, owner: str = "", expected_phase: Phase | None = Phase.RUNNING
+    ) -> AnyResource:
+        """Replace a resource. Raises NotFound, OwnerConflict, VersionConflict, PhaseConflict."""
+        return self._collection(resource.metadata.kind).update(resource, owner, expected_phase)
+
+    async def destroy(self, pointer: Pointer, *, owner: str = "") -> None:
+        """Remove a resource. Raises NotFound, OwnerConflict, PendingFinalizers."""
+        self._collection(pointer.kind).destroy(pointer.id, owner)
+
+    @asynccontextmanager
+    async def watch(self, pointer: Pointer, options: WatchOptions = FROM_NOW) -> AsyncIterator[MemoryWatch]:
+        """Watch one resource. Raises InvalidBookmark, InvalidArgument."""
+        collection = self._collection(pointer.kind)
+        log = collection.log
+        position, initial = log.end, []
+        _exclude(tail_events=options.tail_events > 0, bookmark=options.bookmark is not None)
+        if options.bookmark is not None:
+            position = log.after(options.bookmark)
+        elif options.tail_events > 0:
+            position = _tail_of(log, pointer.id, options.tail_events)
+        elif (resource := collection.find(pointer.id)) is not None:
+            initial = [Event(EventType.CREATED, resource)]
+        else:
+            initial = [Event(EventType.DESTROYED, Tombstone.at(pointer))]
+        yield MemoryWatch(collection, position, initial, only(pointer.id))
+
+    @asynccontextmanager
+    async def watch_kind(self, kind: Kind, options: WatchKindOptions = KIND_FROM_NOW) -> AsyncIterator[MemoryWatch]:
+        """Watch a kind. Raises InvalidBookmark, InvalidArgument."""
+        _check_query(options.query)
+        collection = self._collection(kind)
+        log = collection.log
+        position = log.end
+        tail, bookmark = options.tail_events > 0, options.bookmark is not None
+        _exclude(bootstrap_contents=options.bootstrap_contents, tail_events=tail)
+        _exclude(bootstrap_contents=options.bootstrap_contents, bookmark=bookmark)
+        _exclude(tail_events=tail, bookmark=bookmark)
+        if options.bookmark is not None:
+            position = log.after(options.bookmark)
+        elif tail:
+            position = max(log.end - options.tail_events, log.earliest)
+        initial: list[Event] = []
+        here = Tombstone.at(Pointer(*kind, ""))
+        if options.bootstrap_contents:
+            initial = [Event(EventType.CREATED, resource) for resource in collection.list(options.query)]
+            initial.append(Event(EventType.BOOTSTRAPPED, here, bookmark=log.bookmark(position - 1)))
+        if options.bootstrap_bookmark:
+            initial.append(Event(EventType.NOOP, here, bookmark=log.bookmark(position - 1)))
+        yield MemoryWatch(collection, position, initial, matching(options.query))
+
+    def _collection(self, kind: Kind) -> Collection:
+        collection = self._collections.get(kind)
+        if collection is None:
+            log = EventLog(self._history, self._gap, self._cookie)
+            collection = self._collections[kind] = Collection(kind, log, self._clock)
+        return collection
+
+
+def _tail_of(log: EventLog, id: str, count: int) -> int:
+    """Return the position from which the log holds the last `count` events of one resource."""
+    position = log.end
+    for event in reversed(log.since(log.earliest)):
+        if count == 0:
+            break
+        position -= 1
+        assert event.resource is not None
+        count -= event.resource.metadata.id == id
+    return position
+
+
+def _exclude(**given: bool) -> None:
+    if all(given.values()):
+        raise errors.InvalidArgument(f"a watch takes only one of {' and '.join(given)}")
+
+
+def _check_query(query: Query) -> None:
+    if query.id_pattern:
+        try:
+            compile_id_pattern(query.id_pattern)
+        except ValueError as error:
+            raise errors.InvalidArgument(str(error)) from None

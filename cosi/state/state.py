@@ -1,0 +1,248 @@
+"""What people hold: a core state, and everything that can be derived from its seven primitives once for all backends.
+
+Resources are named by pointer, or by type and id:
+
+    greeting = await state.get(Greeting, "hello")          # a Greeting
+    anything = await state.get(Pointer("default", "Greetings.example.dev", "hello"))
+
+Faithful to `State` of the Go runtime (pkg/state/wrap.go).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import overload
+
+import anyio
+
+from cosi.resource.metadata import Kind, Phase, Pointer
+from cosi.resource.query import ALL, Query
+from cosi.resource.resource import AnyResource, ResourceT
+from cosi.state import errors
+from cosi.state.core import FROM_NOW, KIND_FROM_NOW, CoreState, SupportsTeardown, Watch, WatchKindOptions, WatchOptions
+from cosi.state.event import Event, EventType
+
+
+class State:
+    """A core state with everything derived from it. It is itself a core: whatever takes a core takes a State."""
+
+    def __init__(self, core: CoreState) -> None:
+        self.core = core
+
+    @overload
+    async def get(self, of: Pointer, id: None = None, *, namespace: None = None) -> AnyResource: ...
+    @overload
+    async def get(self, of: type[ResourceT], id: str, *, namespace: str | None = None) -> ResourceT: ...
+    async def get(
+        self, of: Pointer | type[AnyResource], id: str | None = None, *, namespace: str | None = None
+    ) -> AnyResource:
+        """Return a resource. Raises NotFound."""
+        if isinstance(of, Pointer):
+            return await self.core.get(of)
+        assert id is not None
+        return of.of(await self.core.get(of.pointer_to(id, namespace=namespace)))
+
+    @overload
+    async def find(self, of: Pointer, id: None = None, *, namespace: None = None) -> AnyResource | None: ...
+    @overload
+    async def find(self, of: type[ResourceT], id: str, *, namespace: str | None = None) -> ResourceT | None: ...
+    async def find(
+        self, of: Pointer | type[AnyResource], id: str | None = None, *, namespace: str | None = None
+    ) -> AnyResource | None:
+        """Return a resource, None if it does not exist."""
+        try:
+            if isinstance(of, Pointer):
+                return await self.get(of)
+            assert id is not None
+            return await self.get(of, id, namespace=namespace)
+        except errors.NotFound:
+            return None
+
+    @overload
+    async def list(self, of: Kind, *, namespace: None = None, query: Query = ALL) -> Sequence[AnyResource]: ...
+    @overload
+    async def list(
+        self, of: type[ResourceT], *, namespace: str | None = None, query: Query = ALL
+    ) -> Sequence[ResourceT]: ...
+    async def list(
+        self, of: Kind | type[AnyResource], *, namespace: str | None = None, query: Query = ALL
+    ) -> Sequence[AnyResource]:
+        """Return the resources of a kind that match, ordered by id."""
+        if isinstance(of, Kind):
+            return await self.core.list(of, query=query)
+        return [of.of(item) for item in await self.core.list(of.kind(namespace=namespace), query=query)]
+
+    async def create(self, resource: ResourceT, *, owner: str = "") -> ResourceT:
+        """Store a new resource and return it as stored. Raises AlreadyExists, OwnerConflict."""
+        return _like(resource, await self.core.create(resource, owner=owner))
+
+    async def update(
+        self, resource: ResourceT, *, owner: str = "", expected_phase: Phase | None = Phase.RUNNING
+    ) -> ResourceT:
+        """Replace the resource whose version is that of `resource`; return it as stored.
+
+        Raises NotFound, OwnerConflict, VersionConflict, PhaseConflict.
+        """
+        return _like(resource, await self.core.update(resource, owner=owner, expected_phase=expected_phase))
+
+    async def destroy(self, pointer: Pointer, *, owner: str = "") -> None:
+        """Remove a resource. Raises NotFound, OwnerConflict, PendingFinalizers."""
+        await self.core.destroy(pointer, owner=owner)
+
+    def watch(self, pointer: Pointer, options: WatchOptions = FROM_NOW) -> AbstractAsyncContextManager[Watch]:
+        """Open a watch of one resource; see `CoreState.watch`."""
+        return self.core.watch(pointer, options)
+
+    def watch_kind(self, kind: Kind, options: WatchKindOptions = KIND_FROM_NOW) -> AbstractAsyncContextManager[Watch]:
+        """Open a watch of a kind; see `CoreState.watch_kind`."""
+        return self.core.watch_kind(kind, options)
+
+    async def update_with_conflicts(
+        self,
+        pointer: Pointer,
+        change: Callable[[AnyResource], AnyResource],
+        *,
+        owner: str = "",
+        expected_phase: Phase | None = Phase.RUNNING,
+    ) -> AnyResource:
+        """Apply `change` to the resource as it is, again and again until nobody was faster; return the result.
+
+        A change that changes nothing writes nothing. Raises NotFound, OwnerConflict, PhaseConflict, and whatever
+        `change` raises.
+        """
+        while True:
+            current = await self.core.get(pointer)
+            if expected_phase is not None and current.metadata.phase is not expected_phase:
+                raise errors.PhaseConflict(current.metadata, expected=expected_phase)
+            changed = change(current)
+            if changed.equivalent(current):
+                return current
+            try:
+                return await self.core.update(changed, owner=owner, expected_phase=expected_phase)
+            except (errors.OwnerConflict, errors.PhaseConflict):
+                raise
+            except errors.Conflict:
+                continue
+
+    async def modify(
+        self,
+        resource: ResourceT,
+        change: Callable[[ResourceT], ResourceT] | None = None,
+        *,
+        owner: str = "",
+        expected_phase: Phase | None = Phase.RUNNING,
+    ) -> ResourceT:
+        """Create `resource`, or update it if it exists; return it as stored.
+
+        `change` makes what is wanted from what there is (from `resource` itself if there is nothing); without it, what
+        is wanted is `resource`'s spec. Raises OwnerConflict, PhaseConflict, and AlreadyExists if somebody creates it
+        meanwhile.
+        """
+        try:
+            await self.core.get(resource.pointer)
+        except errors.NotFound:
+            return await self.create(change(resource) if change else resource, owner=owner)
+
+        def apply(current: AnyResource) -> AnyResource:
+            known = _like(resource, current)
+            return change(known) if change else known.with_spec(resource.spec)
+
+        stored = await self.update_with_conflicts(resource.pointer, apply, owner=owner, expected_phase=expected_phase)
+        return _like(resource, stored)
+
+    async def teardown(self, pointer: Pointer, *, owner: str = "") -> bool:
+        """Mark a resource as being torn down; tell whether it can be destroyed now (nobody holds a finalizer).
+
+        One that is torn down already stays so. Raises NotFound, OwnerConflict.
+        """
+        if isinstance(self.core, SupportsTeardown):
+            return await self.core.teardown(pointer, owner=owner)
+        current = await self.core.get(pointer)
+        if not current.metadata.tearing_down:
+            current = await self.update_with_conflicts(pointer, _tear_down, owner=owner, expected_phase=None)
+        return not current.metadata.finalizers
+
+    async def teardown_and_destroy(self, pointer: Pointer, *, owner: str = "") -> None:
+        """Tear a resource down, wait until nobody holds a finalizer, destroy it.
+
+        Returns as well if somebody else destroys it meanwhile. Raises NotFound, OwnerConflict.
+        """
+        if isinstance(self.core, SupportsTeardown):
+            await self.core.teardown_and_destroy(pointer, owner=owner)
+            return
+        if not await self.teardown(pointer, owner=owner):
+            last = await self.watch_for(
+                pointer, lambda event: event.type is EventType.DESTROYED or not _finalizers(event)
+            )
+            if last.type is EventType.DESTROYED:
+                return
+        await self.core.destroy(pointer, owner=owner)
+
+    async def add_finalizers(self, pointer: Pointer, *names: str) -> None:
+        """Add finalizers, whoever owns the resource. Raises NotFound."""
+        owner = (await self.core.get(pointer)).metadata.owner
+        await self.update_with_conflicts(
+            pointer,
+            lambda current: current.with_metadata(current.metadata.with_finalizers(*names)),
+            owner=owner,
+            expected_phase=None,
+        )
+
+    async def remove_finalizers(self, pointer: Pointer, *names: str) -> None:
+        """Remove finalizers, whoever owns the resource. Raises NotFound."""
+        owner = (await self.core.get(pointer)).metadata.owner
+        await self.update_with_conflicts(
+            pointer,
+            lambda current: current.with_metadata(current.metadata.without_finalizers(*names)),
+            owner=owner,
+            expected_phase=None,
+        )
+
+    async def watch_for(self, pointer: Pointer, condition: Callable[[Event], bool]) -> Event:
+        """Wait for the first event of a resource that satisfies the condition, and return it.
+
+        The first event tells how the resource is now. Raises the watch's own error if it fails.
+        """
+        async with self.core.watch(pointer) as watch:
+            async for event in watch:
+                if event.error is not None:
+                    raise event.error
+                if condition(event):
+                    return event
+        raise errors.Unavailable(f"the watch of {pointer} ended")
+
+    @asynccontextmanager
+    async def until_teardown(self, pointer: Pointer) -> AsyncIterator[anyio.CancelScope]:
+        """Run the body until the resource is torn down, destroyed or found missing; then cancel the body.
+
+        The scope tells afterwards whether it was cancelled (`cancelled_caught`).
+        """
+        with anyio.CancelScope() as scope:
+            async with anyio.create_task_group() as tasks:
+
+                async def cancel_on_teardown() -> None:
+                    await self.watch_for(
+                        pointer,
+                        lambda event: (
+                            event.type is EventType.DESTROYED
+                            or (event.resource is not None and event.resource.metadata.tearing_down)
+                        ),
+                    )
+                    scope.cancel()
+
+                tasks.start_soon(cancel_on_teardown)
+                yield scope
+                tasks.cancel_scope.cancel()
+
+
+def _like(wanted: ResourceT, stored: AnyResource) -> ResourceT:
+    return type(wanted).of(stored)
+
+
+def _tear_down(resource: AnyResource) -> AnyResource:
+    return resource.with_metadata(resource.metadata.replace(phase=Phase.TEARING_DOWN))
+
+
+def _finalizers(event: Event) -> tuple[str, ...]:
+    return event.resource.metadata.finalizers if event.resource is not None else ()
