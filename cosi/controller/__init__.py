@@ -1,0 +1,1 @@
+"""Who changes resources: controllers, and the engine that wakes them."""

@@ -1,0 +1,1 @@
+"""The engine: wakes controllers when their inputs change, and restarts those that fail."""

@@ -1,0 +1,215 @@
+"""What a controller holds: the state, as far as it declared, and its own reconcile signal.
+
+Reads of undeclared inputs, writes of undeclared outputs, and finalizers on anything but strong inputs are refused; the
+owner is stamped on every write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, overload
+
+import anyio
+
+from cosi.controller.controller import Input, InputStrength, Output
+from cosi.controller.signal import Signal
+from cosi.resource.metadata import Kind, Metadata, Phase, Pointer
+from cosi.resource.query import ALL, Query
+from cosi.resource.resource import AnyResource, ResourceT
+from cosi.state import errors
+from cosi.state.state import State
+
+
+class Runtime:
+    """A controller's view of the state. The engine makes one for each controller; see `cosi.controller.engine`."""
+
+    def __init__(
+        self,
+        name: str,
+        state: State,
+        *,
+        inputs: Sequence[Input],
+        outputs: Sequence[Output],
+        signal: Signal,
+        log: Any,
+        on_reconciled: Callable[[], None],
+        on_inputs: Callable[[Sequence[Input]], Awaitable[None]],
+    ) -> None:
+        self.name = name
+        self.log = log
+        self._state = state
+        self._inputs = tuple(inputs)
+        self._output_types = frozenset(output.type for output in outputs)
+        self._signal = signal
+        self._on_reconciled = on_reconciled
+        self._on_inputs = on_inputs
+        self._touched: set[Pointer] | None = None
+
+    def reconcile(self) -> AsyncIterator[None]:
+        """Iterate over the times to reconcile: once at the start, then whenever an input has changed.
+
+        Coming back for the next one says that the last succeeded, which resets the restart backoff.
+        """
+        return _Reconciles(self._signal, self._on_reconciled)
+
+    def queue_reconcile(self) -> None:
+        """Ask for one more reconcile."""
+        self._signal.set()
+
+    async def update_inputs(self, inputs: Sequence[Input]) -> None:
+        """Replace the inputs while running; the next reconcile sees them."""
+        await self._on_inputs(inputs)
+        self._inputs = tuple(inputs)
+        self._signal.set()
+
+    @overload
+    async def get(self, of: Pointer, id: None = None, *, namespace: None = None) -> AnyResource: ...
+    @overload
+    async def get(self, of: type[ResourceT], id: str, *, namespace: str | None = None) -> ResourceT: ...
+    async def get(
+        self, of: Pointer | type[AnyResource], id: str | None = None, *, namespace: str | None = None
+    ) -> AnyResource:
+        """Return an input or output. Raises NotFound, AccessDenied."""
+        if isinstance(of, Pointer):
+            self._check_read(of.kind, of.id)
+            return await self._state.get(of)
+        assert id is not None
+        self._check_read(of.kind(namespace=namespace), id)
+        return await self._state.get(of, id, namespace=namespace)
+
+    async def find(self, of: type[ResourceT], id: str, *, namespace: str | None = None) -> ResourceT | None:
+        """Return an input or output, None if it does not exist. Raises AccessDenied."""
+        self._check_read(of.kind(namespace=namespace), id)
+        return await self._state.find(of, id, namespace=namespace)
+
+    @overload
+    async def list(self, of: Kind, *, namespace: None = None, query: Query = ALL) -> Sequence[AnyResource]: ...
+    @overload
+    async def list(
+        self, of: type[ResourceT], *, namespace: str | None = None, query: Query = ALL
+    ) -> Sequence[ResourceT]: ...
+    async def list(
+        self, of: Kind | type[AnyResource], *, namespace: str | None = None, query: Query = ALL
+    ) -> Sequence[AnyResource]:
+        """Return the inputs or outputs of a kind, ordered by id. Raises AccessDenied."""
+        if isinstance(of, Kind):
+            self._check_read(of, None)
+            return await self._state.list(of, query=query)
+        self._check_read(of.kind(namespace=namespace), None)
+        return await self._state.list(of, namespace=namespace, query=query)
+
+    async def create(self, resource: ResourceT) -> ResourceT:
+        """Create an output. Raises AlreadyExists, AccessDenied."""
+        self._check_write(resource.metadata)
+        return await self._state.create(resource, owner=self.name)
+
+    async def update(self, resource: ResourceT, *, expected_phase: Phase | None = Phase.RUNNING) -> ResourceT:
+        """Update an output that was read before. Raises as `State.update`, and AccessDenied."""
+        self._check_write(resource.metadata)
+        return await self._state.update(resource, owner=self.name, expected_phase=expected_phase)
+
+    async def modify(
+        self,
+        resource: ResourceT,
+        change: Callable[[ResourceT], ResourceT] | None = None,
+        *,
+        expected_phase: Phase | None = Phase.RUNNING,
+    ) -> ResourceT:
+        """Make an output exist with this spec, or as `change` makes it; nothing is written if it is so already.
+
+        Raises as `State.modify`, and AccessDenied.
+        """
+        self._check_write(resource.metadata)
+        return await self._state.modify(resource, change, owner=self.name, expected_phase=expected_phase)
+
+    async def teardown(self, pointer: Pointer) -> bool:
+        """Mark an output as torn down; tell whether it can be destroyed now. Raises NotFound, AccessDenied."""
+        self._check_write(Metadata(*pointer))
+        return await self._state.teardown(pointer, owner=self.name)
+
+    async def destroy(self, pointer: Pointer) -> None:
+        """Destroy an output. Raises NotFound, PendingFinalizers, AccessDenied."""
+        self._check_write(Metadata(*pointer))
+        await self._state.destroy(pointer, owner=self.name)
+
+    async def add_finalizer(self, pointer: Pointer) -> None:
+        """Hold an input: it is not destroyed before `remove_finalizer`. Raises NotFound, AccessDenied."""
+        self._check_finalizer(pointer)
+        await self._state.add_finalizers(pointer, self.name)
+
+    async def remove_finalizer(self, pointer: Pointer) -> None:
+        """Let go of an input; one that does not exist any more is no error. Raises AccessDenied."""
+        self._check_finalizer(pointer)
+        try:
+            await self._state.remove_finalizers(pointer, self.name)
+        except errors.NotFound:
+            return
+
+    def until_teardown(self, pointer: Pointer) -> AbstractAsyncContextManager[anyio.CancelScope]:
+        """Run the body until the resource is torn down or gone; see `State.until_teardown`."""
+        self._check_read(pointer.kind, pointer.id)
+        return self._state.until_teardown(pointer)
+
+    @asynccontextmanager
+    async def tracked_outputs(self, *classes: type[AnyResource], namespace: str | None = None) -> AsyncIterator[None]:
+        """Remove, at the end of the body, whatever output of these types the body did not write.
+
+        What others hold is torn down and destroyed in a later reconcile; a `destroy_ready` input on the own output
+        brings that one about. A body that raises removes nothing.
+        """
+        if self._touched is not None:
+            raise RuntimeError(f"controller {self.name} is tracking its outputs already")
+        self._touched = set()
+        try:
+            yield
+            touched = self._touched
+        finally:
+            self._touched = None
+        for output in classes:
+            for resource in await self.list(output.kind(namespace=namespace)):
+                if resource.metadata.owner == self.name and resource.pointer not in touched:
+                    await self._remove(resource.pointer)
+
+    async def _remove(self, pointer: Pointer) -> None:
+        try:
+            if await self.teardown(pointer):
+                await self.destroy(pointer)
+        except (errors.NotFound, errors.PendingFinalizers):
+            return
+
+    def _check_read(self, kind: Kind, id: str | None) -> None:
+        if kind.type in self._output_types:
+            return
+        if not any(wanted.kind == kind and wanted.id in (None, id) for wanted in self._inputs):
+            name = f"{kind.type}({kind.namespace}/{'' if id is None else id})"
+            raise errors.AccessDenied(f"controller {self.name} reads {name}, which is none of its inputs and outputs")
+
+    def _check_write(self, metadata: Metadata) -> None:
+        if metadata.type not in self._output_types:
+            raise errors.AccessDenied(f"controller {self.name} writes {metadata.pointer}, which is none of its outputs")
+        if self._touched is not None:
+            self._touched.add(metadata.pointer)
+
+    def _check_finalizer(self, pointer: Pointer) -> None:
+        held = (wanted for wanted in self._inputs if wanted.strength is InputStrength.STRONG)
+        if not any(wanted.kind == pointer.kind and wanted.id in (None, pointer.id) for wanted in held):
+            raise errors.AccessDenied(
+                f"controller {self.name} changes finalizers of {pointer}, which is none of its strong inputs"
+            )
+
+
+class _Reconciles:
+    def __init__(self, signal: Signal, on_reconciled: Callable[[], None]) -> None:
+        self._signal = signal
+        self._on_reconciled = on_reconciled
+        self._started = False
+
+    def __aiter__(self) -> _Reconciles:
+        return self
+
+    async def __anext__(self) -> None:
+        if self._started:
+            self._on_reconciled()
+        self._started = True
+        await self._signal.take()
