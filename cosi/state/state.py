@@ -11,7 +11,7 @@ Faithful to `State` of the Go runtime (pkg/state/wrap.go).
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import overload
 
 import anyio
@@ -177,7 +177,9 @@ class State:
             )
             if last.type is EventType.DESTROYED:
                 return
-        await self.core.destroy(pointer, owner=owner)
+        # It was there a moment ago: if it is not now, somebody else has done what was asked for.
+        with suppress(errors.NotFound):
+            await self.core.destroy(pointer, owner=owner)
 
     async def add_finalizers(self, pointer: Pointer, *names: str) -> None:
         """Add finalizers, whoever owns the resource. Raises NotFound."""
@@ -216,24 +218,30 @@ class State:
     async def until_teardown(self, pointer: Pointer) -> AsyncIterator[anyio.CancelScope]:
         """Run the body until the resource is torn down, destroyed or found missing; then cancel the body.
 
-        The scope tells afterwards whether it was cancelled (`cancelled_caught`).
+        The scope tells afterwards whether it was cancelled (`cancelled_caught`). Raises the watch's own error if it
+        fails; the body is cancelled then as well.
         """
+        failure: Exception | None = None
         with anyio.CancelScope() as scope:
             async with anyio.create_task_group() as tasks:
 
                 async def cancel_on_teardown() -> None:
-                    await self.watch_for(
-                        pointer,
-                        lambda event: (
-                            event.type is EventType.DESTROYED
-                            or (event.resource is not None and event.resource.metadata.tearing_down)
-                        ),
-                    )
+                    nonlocal failure
+                    try:
+                        await self.watch_for(pointer, _ended)
+                    except Exception as error:
+                        failure = error
                     scope.cancel()
 
                 tasks.start_soon(cancel_on_teardown)
-                yield scope
+                # The task group would wrap errors, and the caller must not notice that there is one.
+                try:
+                    yield scope
+                except Exception as error:
+                    failure = error
                 tasks.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
 
 
 def _like(wanted: ResourceT, stored: AnyResource) -> ResourceT:
@@ -242,6 +250,10 @@ def _like(wanted: ResourceT, stored: AnyResource) -> ResourceT:
 
 def _tear_down(resource: AnyResource) -> AnyResource:
     return resource.with_metadata(resource.metadata.replace(phase=Phase.TEARING_DOWN))
+
+
+def _ended(event: Event) -> bool:
+    return event.type is EventType.DESTROYED or (event.resource is not None and event.resource.metadata.tearing_down)
 
 
 def _finalizers(event: Event) -> tuple[str, ...]:

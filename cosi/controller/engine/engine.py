@@ -26,7 +26,7 @@ from cosi.state import errors
 from cosi.state.core import CoreState, Watch
 from cosi.state.state import State
 
-_log = structlog.get_logger("cosi.engine")
+_log = structlog.get_logger(component="engine")
 
 
 class Engine:
@@ -119,7 +119,7 @@ class _Supervisor:
         self._state = state
         self._update_inputs = update_inputs
         self._backoff = Backoff()
-        self._log = structlog.get_logger("cosi.controller").bind(controller=controller.name)
+        self._log = structlog.get_logger(controller=controller.name)
         self.signal = Signal()
 
     async def run(self) -> None:

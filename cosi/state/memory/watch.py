@@ -6,7 +6,7 @@ nothing. What an update means to a watcher depends on its query, so events are p
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -14,28 +14,26 @@ from cosi.resource.query import Query
 from cosi.state import errors
 from cosi.state.event import Event, EventType
 from cosi.state.memory.collection import Collection
+from cosi.state.stream import EventStream
 from cosi.state.wakeups import yield_to_others
 
 Projection = Callable[[Event], Event | None]
 
 
-class MemoryWatch:
+class MemoryWatch(EventStream):
     """A cursor at a position, with the events to deliver before any from the log."""
 
     def __init__(
         self, collection: Collection, position: int, initial: Sequence[Event], projection: Projection | None
     ) -> None:
+        super().__init__(initial)
         self._collection = collection
         self._position = position
-        self._initial = initial
         self._projection = projection
         self._ended = False
 
-    async def batch(self) -> Sequence[Event]:
-        """Return all that is pending; wait if there is nothing; empty once the watch has ended."""
-        if self._initial:
-            initial, self._initial = self._initial, ()
-            return initial
+    async def receive(self) -> Sequence[Event]:
+        """Wait until there is something past the cursor, then return all of it; empty once the watch has ended."""
         waited = False
         while not self._ended:
             log = self._collection.log
@@ -58,11 +56,6 @@ class MemoryWatch:
             if events:
                 return events
         return ()
-
-    async def __aiter__(self) -> AsyncIterator[Event]:
-        while events := await self.batch():
-            for event in events:
-                yield event
 
     def _overrun(self) -> Event:
         log = self._collection.log

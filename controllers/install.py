@@ -1,0 +1,187 @@
+"""Builds boot images: the first one by itself, every later one when an upgrade is asked for.
+
+The first start installs what is valid, as soon as each extension has either passed or failed: a node with some of its
+extensions is better than one with none. An upgrade is all or nothing, because it could take away what runs: while one
+extension is not valid, it is refused, and the node goes on with what it has. The plan always says how desired, staged
+and active differ, and why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from anyio import to_thread
+
+from cosi.controller.controller import Controller, exclusive, weak
+from cosi.controller.runtime import Runtime
+from resources import boot_image, machine_config, upgrade_request
+from resources.boot_image import BootImage, BootImageSpec
+from resources.extension_image import ExtensionImage, FetchState
+from resources.extension_manifest import ExtensionManifest, Verdict
+from resources.extension_plan import ExtensionPlan, ExtensionPlanSpec, PlanState
+from resources.extension_spec import ExtensionSpec
+from resources.machine_config import MachineConfig
+from resources.upgrade_request import UpgradeRequest
+from talos.extensions.blobs import BlobStore
+from talos.extensions.bootimage import BootImage as Installed
+from talos.extensions.bootimage import BootImageError
+from talos.extensions.slots import Slots
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """A desired extension, and how far it has come."""
+
+    id: str
+    image: str
+    state: PlanState
+    manifest: str = ""
+    message: str = ""
+    verdict: ExtensionManifest | None = None
+
+
+class InstallController(Controller):
+    """Installs boot images made of blobs in `store` into `slots`."""
+
+    name = "runtime.InstallController"
+    inputs = (
+        weak(MachineConfig, id=machine_config.ID),
+        weak(ExtensionSpec),
+        weak(ExtensionImage),
+        weak(ExtensionManifest),
+        weak(UpgradeRequest, id=upgrade_request.ID),
+    )
+    outputs = (exclusive(BootImage), exclusive(ExtensionPlan))
+
+    def __init__(self, store: BlobStore, slots: Slots) -> None:
+        self._store = store
+        self._slots = slots
+
+    async def run(self, runtime: Runtime) -> None:
+        """Install when it is time to, and keep the plan up to date."""
+        async for _ in runtime.reconcile():
+            installed = await to_thread.run_sync(self._slots.current)
+            if installed is not None:
+                await self._publish(runtime, installed)  # what is installed boots, whatever the config says
+            if await runtime.find(MachineConfig, machine_config.ID) is None:
+                continue
+            candidates = await _candidates(runtime)
+            if installed is None:
+                installed = await self._first_install(runtime, candidates)
+            if installed is not None:
+                installed = await self._upgrade_if_asked(runtime, candidates, installed)
+                await self._publish(runtime, installed)
+            async with runtime.tracked_outputs(ExtensionPlan):
+                for plan in plans(candidates, installed):
+                    await runtime.modify(plan)
+
+    async def _publish(self, runtime: Runtime, installed: Installed) -> None:
+        def rename(image: BootImage) -> BootImage:
+            return image.with_spec(image.spec.model_copy(update={"name": installed.name}))
+
+        await runtime.modify(BootImage.new(boot_image.ID, BootImageSpec()), rename)
+
+    async def _first_install(self, runtime: Runtime, candidates: Sequence[Candidate]) -> Installed | None:
+        if any(candidate.state is PlanState.PENDING for candidate in candidates):
+            return None
+        left_out = [candidate.id for candidate in candidates if candidate.state is PlanState.FAILED]
+        installed = await self._install(candidates)
+        runtime.log.info("installed", image=installed.name, layers=len(installed.layers), left_out=left_out)
+        return installed
+
+    async def _upgrade_if_asked(
+        self, runtime: Runtime, candidates: Sequence[Candidate], installed: Installed
+    ) -> Installed:
+        asked = await runtime.find(UpgradeRequest, upgrade_request.ID)
+        known = await runtime.find(BootImage, boot_image.ID)
+        if asked is None or (known is not None and known.spec.request == asked.spec.request):
+            return installed
+        if any(candidate.state is PlanState.PENDING for candidate in candidates):
+            return installed  # the answer comes when all have passed or failed
+        failed = [candidate for candidate in candidates if candidate.state is PlanState.FAILED]
+        upgraded = False
+        if failed:
+            outcome = f"upgrade refused, nothing was changed: {failed[0].id}: {failed[0].message}"
+        else:
+            try:
+                before, installed = installed, await self._install(candidates)
+            except BootImageError as error:
+                outcome = f"upgrade failed, nothing was changed: {error}"
+            else:
+                upgraded = True
+                outcome = _outcome(before, installed)
+        runtime.log.info("upgrade", upgraded=upgraded, outcome=outcome)
+        answer = BootImageSpec(name=installed.name, request=asked.spec.request, upgraded=upgraded, outcome=outcome)
+        await runtime.modify(BootImage.new(boot_image.ID, answer))
+        return installed
+
+    async def _install(self, candidates: Sequence[Candidate]) -> Installed:
+        layers = [_layer(candidate) for candidate in candidates if candidate.verdict is not None]
+        return await to_thread.run_sync(self._slots.install, layers, self._store)
+
+
+def plans(candidates: Sequence[Candidate], installed: Installed | None) -> Sequence[ExtensionPlan]:
+    """Return what the next upgrade would do with each extension, wanted or installed. Pure."""
+    running = {layer.extension_id: layer.manifest_digest for layer in installed.layers} if installed else {}
+    result = []
+    for candidate in candidates:
+        state, message = candidate.state, candidate.message
+        if state is PlanState.STAGED and running.get(candidate.id) == candidate.manifest:
+            state, message = PlanState.ACTIVE, ""
+        spec = ExtensionPlanSpec(
+            image=candidate.image,
+            state=state,
+            wanted=candidate.manifest,
+            running=running.get(candidate.id, ""),
+            message=message,
+        )
+        result.append(ExtensionPlan.new(candidate.id, spec))
+    wanted = {candidate.id for candidate in candidates}
+    for layer in installed.layers if installed else ():
+        if layer.extension_id not in wanted:
+            message = "no longer in the config; stays active until `machined upgrade`"
+            spec = ExtensionPlanSpec(
+                image=layer.image, state=PlanState.REMOVED, running=layer.manifest_digest, message=message
+            )
+            result.append(ExtensionPlan.new(layer.extension_id, spec))
+    return result
+
+
+async def _candidates(runtime: Runtime) -> Sequence[Candidate]:
+    wanted = [item for item in await runtime.list(ExtensionSpec) if not item.metadata.tearing_down]
+    images = {item.id: item for item in await runtime.list(ExtensionImage)}
+    verdicts = {item.id: item for item in await runtime.list(ExtensionManifest)}
+    return [
+        _candidate(item, images.get(item.id), verdicts.get(item.id))
+        for item in sorted(wanted, key=lambda item: item.spec.index)
+    ]
+
+
+def _candidate(wanted: ExtensionSpec, image: ExtensionImage | None, verdict: ExtensionManifest | None) -> Candidate:
+    id, reference = wanted.id, wanted.spec.image
+    if image is None:
+        return Candidate(id, reference, PlanState.PENDING, message="waits to be fetched")
+    if image.spec.state is FetchState.FAILED or image.spec.attempts:
+        # While it is tried again after a failure, the failure is still what there is to say.
+        problem = image.spec.problem or "the fetch failed and is tried again"
+        remedy = f" ({image.spec.remedy})" if image.spec.remedy else ""
+        return Candidate(id, reference, PlanState.FAILED, message=f"{problem}{remedy}")
+    manifest = image.spec.manifest
+    if image.spec.state is FetchState.FETCHING:
+        return Candidate(id, reference, PlanState.PENDING, message="is being fetched")
+    if verdict is None or verdict.spec.manifest != manifest:
+        return Candidate(id, reference, PlanState.PENDING, manifest, "is being validated")
+    if verdict.spec.verdict is Verdict.INVALID:
+        return Candidate(id, reference, PlanState.FAILED, manifest, verdict.spec.problem)
+    return Candidate(id, reference, PlanState.STAGED, manifest, "activates with `machined upgrade`", verdict)
+
+
+def _outcome(before: Installed, after: Installed) -> str:
+    old = {(layer.extension_id, layer.manifest_digest) for layer in before.layers}
+    new = {(layer.extension_id, layer.manifest_digest) for layer in after.layers}
+    if old == new:
+        return "upgraded: nothing had changed"
+    changed = {id for id, _ in old - new} & {id for id, _ in new - old}
+    added, removed = len(new - old) - len(changed), len(old - new) - len(changed)
+    return f"upgraded: {added} added, {removed} removed, {len(changed)} changed, {len(old & new)} kept"
+

@@ -1,0 +1,47 @@
+"""`cosi serve`: a plain runtime, no Talos in it. Namespaces need no registration, and any type may be stored."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import anyio
+import click
+import structlog
+
+from cosi import logs
+from cosi.resource import meta
+from cosi.resource.registry import Registry
+from cosi.rpc import address
+from cosi.rpc.grpcio.server import serving
+from cosi.state import registration
+from cosi.state.memory.state import MemoryState
+from cosi.state.state import State
+
+_log = structlog.get_logger(component="serve")
+
+
+def run(socket: str | None, listen: str | None, *, log_format: str) -> None:
+    """Serve until told to stop. Raises click.ClickException."""
+    logs.configure(log_format)
+    try:
+        path = address.default_socket() if socket is None else Path(socket)
+        addresses = [address.Address(path=path)]
+        if listen is not None:
+            addresses.append(address.parse(listen))
+        anyio.run(_serve, addresses)
+    except (OSError, ValueError) as error:
+        raise click.ClickException(str(error)) from None
+
+
+async def _serve(addresses: list[address.Address]) -> None:
+    state = State(MemoryState())
+    registry = Registry((meta.Namespace, meta.ResourceDefinition))
+    await registration.announce(state, registry, {meta.NAMESPACE: "What describes all other resources."})
+    async with serving(state, registry, addresses) as taken:
+        for each in taken:
+            _log.info("serving", address=str(each))
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async for _ in signals:
+                break
+        _log.info("stopping")

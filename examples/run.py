@@ -1,0 +1,114 @@
+"""`make run`: a node on examples/machine.yaml, watched until its extensions are active, then left running.
+
+The node is an ordinary `machined run`; what is shown comes from its socket, as `cosi get` would see it.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import anyio
+
+from cosi.resource.registry import Registry
+from cosi.rpc.address import Address, default_socket
+from cosi.rpc.grpcio.client import connected
+from cosi.state import errors
+from cosi.state.core import WatchKindOptions
+from cosi.state.event import EventType
+from cosi.state.state import State
+from resources import boot_status
+from resources.boot_status import BootStatus
+from resources.extension_image import ExtensionImage
+from resources.extension_status import ExtensionStatus
+
+ROOT = Path(__file__).resolve().parent.parent
+STATE = ROOT / ".node"
+START_SECONDS = 30.0
+ACTIVE_SECONDS = 120.0
+RETRY_SECONDS = 0.1
+BAR_CHARACTERS = 24
+NEXT_STEPS = """
+The node is running. From a second terminal:
+
+    . .venv/bin/activate                    # puts cosi and machined on the path
+    cosi get extensions -o yaml             # what talosctl shows, byte for byte
+    cosi get extensions --watch             # and again whenever it changes
+    cosi get plan                           # desired, staged, active, and why they differ
+    cosi get rd                             # every type there is
+
+Take a line out of examples/machine.yaml and see `cosi get plan`; then `machined upgrade`.
+Ctrl-C stops the node.
+"""
+
+
+def main() -> int:
+    """Run the node in the foreground; return its exit code."""
+    bin = Path(sys.executable).parent
+    node = subprocess.Popen(
+        [bin / "machined", "run", "--config", ROOT / "examples/machine.yaml", "--state", STATE, "--log-level=warning"]
+    )
+    try:
+        try:
+            anyio.run(_show_progress, node)
+            subprocess.run([bin / "cosi", "get", "extensions"], check=True)
+            print(NEXT_STEPS, flush=True)
+        except (TimeoutError, errors.StateError) as error:
+            if node.poll() is None:
+                print(f"make run: {error or 'the extensions did not become active'}; see `cosi get plan`", flush=True)
+        return node.wait()
+    except KeyboardInterrupt:
+        # The terminal sent the node the same signal.
+        return node.wait()
+
+
+async def _show_progress(node: subprocess.Popen[bytes]) -> None:
+    async with connected(
+        Address(path=default_socket()), Registry((ExtensionImage, ExtensionStatus, BootStatus))
+    ) as core:
+        state = State(core)
+        await _wait_for_socket(node, state)
+        with anyio.fail_after(ACTIVE_SECONDS):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(_print_fetches, state)
+                boot = await state.watch_for(
+                    BootStatus.pointer_to(boot_status.ID), lambda event: event.type is not EventType.DESTROYED
+                )
+                tasks.cancel_scope.cancel()
+        assert isinstance(boot.resource, BootStatus)
+        print(f"booted {boot.resource.spec.image} at {boot.resource.spec.root}\n", flush=True)
+
+
+async def _wait_for_socket(node: subprocess.Popen[bytes], state: State) -> None:
+    with anyio.fail_after(START_SECONDS):
+        while True:
+            if node.poll() is not None:
+                raise errors.Unavailable("the node did not start")
+            try:
+                await state.list(ExtensionImage)
+                return
+            except errors.Unavailable:
+                await anyio.sleep(RETRY_SECONDS)
+
+
+async def _print_fetches(state: State) -> None:
+    shown: dict[str, str] = {}
+    async with state.watch_kind(ExtensionImage.kind(), WatchKindOptions(bootstrap_contents=True)) as watch:
+        async for event in watch:
+            if isinstance(event.resource, ExtensionImage) and event.type is not EventType.DESTROYED:
+                line = _progress_line(event.resource)
+                if shown.get(event.resource.id) != line:
+                    shown[event.resource.id] = line
+                    print(line, flush=True)
+
+
+def _progress_line(image: ExtensionImage) -> str:
+    spec = image.spec
+    done = spec.fetched / spec.size if spec.size else 0.0
+    bar = "█" * round(done * BAR_CHARACTERS)
+    return f"{spec.state:>8} {bar:░<{BAR_CHARACTERS}} {spec.fetched:>9,} B  {spec.image} {spec.problem}".rstrip()
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The running node: what starts, and how people talk to it."""

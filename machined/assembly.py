@@ -1,0 +1,102 @@
+"""What starts when a node starts: the state, the resource types, the controllers, and the local socket."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import anyio
+import msgspec
+
+from controllers.boot import BootController
+from controllers.config import ConfigController
+from controllers.extension_fetch import ExtensionFetchController
+from controllers.extension_status import ExtensionStatusController
+from controllers.extension_validate import ExtensionValidateController
+from controllers.install import InstallController
+from cosi.controller.controller import Controller
+from cosi.controller.engine.engine import Engine
+from cosi.resource import meta
+from cosi.resource.registry import Registry
+from cosi.rpc.address import Address
+from cosi.rpc.grpcio.server import serving
+from cosi.state.memory.state import MemoryState
+from cosi.state.registration import announce
+from cosi.state.state import State
+from resources import names
+from resources.boot_image import BootImage
+from resources.boot_status import BootStatus
+from resources.config_status import ConfigStatus
+from resources.extension_image import ExtensionImage
+from resources.extension_manifest import ExtensionManifest
+from resources.extension_plan import ExtensionPlan
+from resources.extension_spec import ExtensionSpec
+from resources.extension_status import ExtensionStatus
+from resources.machine_config import MachineConfig
+from resources.upgrade_request import UpgradeRequest
+from talos.extensions.blobs import BlobStore
+from talos.extensions.oci import Platform
+from talos.extensions.slots import Slots
+
+DEFAULT_TALOS_VERSION: Final = "v1.11.0"
+"""The Talos version whose rules extensions are judged by, unless told."""
+
+STATE_DIRECTORY_MODE: Final = 0o700
+
+RESOURCES: Final = (
+    meta.Namespace,
+    meta.ResourceDefinition,
+    MachineConfig,
+    ConfigStatus,
+    ExtensionSpec,
+    ExtensionImage,
+    ExtensionManifest,
+    ExtensionPlan,
+    ExtensionStatus,
+    UpgradeRequest,
+    BootImage,
+    BootStatus,
+)
+
+
+class NodeOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What a node is started with. `state` is a directory of its own; everything it keeps lies there."""
+
+    config: Path
+    state: Path
+    addresses: Sequence[Address]
+    talos_version: str = DEFAULT_TALOS_VERSION
+    platform: Platform = msgspec.field(default_factory=Platform.of_this_machine)
+
+
+@asynccontextmanager
+async def running(options: NodeOptions) -> AsyncIterator[State]:
+    """Run a node while the body runs. Raises OSError if its directory or an address can't be had."""
+    options.state.mkdir(mode=STATE_DIRECTORY_MODE, parents=True, exist_ok=True)
+    registry = Registry(RESOURCES)
+    state = State(MemoryState())
+    await announce(state, registry, {meta.NAMESPACE: "What describes all other resources.", **names.DESCRIPTIONS})
+    engine = Engine(state)
+    for controller in controllers(options):
+        engine.register(controller)
+    async with serving(state, registry, options.addresses), anyio.create_task_group() as tasks:
+        await tasks.start(engine.run)
+        yield state
+        tasks.cancel_scope.cancel()
+
+
+def controllers(options: NodeOptions) -> Sequence[Controller]:
+    """Return the node's controllers, in the order in which an extension passes through them."""
+    store = BlobStore(options.state / "blobs")
+    slots = Slots(options.state / "boot")
+    config = options.config.absolute()
+    return (
+        ConfigController(config, kept=options.state / "config.yaml"),
+        ExtensionFetchController(store, base_directory=config.parent, platform=options.platform),
+        ExtensionValidateController(store, talos_version=options.talos_version),
+        InstallController(store, slots),
+        BootController(slots, root=options.state / "root"),
+        ExtensionStatusController(),
+    )

@@ -1,0 +1,73 @@
+"""`machined run`: a node as a process, from its options to a clean exit."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import anyio
+import click
+import structlog
+
+from cosi import logs
+from cosi.rpc import address
+from machined.assembly import DEFAULT_TALOS_VERSION, STATE_DIRECTORY_MODE, NodeOptions, running
+from talos.extensions.versions import parse_version
+
+_log = structlog.get_logger(component="node")
+
+
+def run(
+    config: Path, state: Path, socket: str | None, talos_version: str | None, *, log_format: str, log_level: str
+) -> None:
+    """Run a node until it is told to stop. Raises click.ClickException."""
+    logs.configure(log_format, level=log_level)
+    where = address.default_socket() if socket is None else Path(socket)
+    try:
+        options = NodeOptions(
+            config=config,
+            state=state.absolute(),
+            addresses=(address.Address(path=where),),
+            talos_version=talos_version or DEFAULT_TALOS_VERSION,
+        )
+        parse_version(options.talos_version)
+        with _alone_in(options.state):
+            anyio.run(_run, options)
+    except (OSError, ValueError) as error:
+        raise click.ClickException(str(error)) from None
+
+
+async def _run(options: NodeOptions) -> None:
+    async with running(options):
+        _log.info(
+            "node is running",
+            config=str(options.config),
+            state=str(options.state),
+            socket=str(options.addresses[0]),
+            talos=options.talos_version,
+            platform=str(options.platform),
+        )
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async for received in signals:
+                _log.info("stopping", signal=received.name)
+                break
+
+
+@contextmanager
+def _alone_in(directory: Path) -> Iterator[None]:
+    """Hold the state directory's lock; the kernel lets go of it however the process ends. Raises OSError."""
+    directory.mkdir(mode=STATE_DIRECTORY_MODE, parents=True, exist_ok=True)
+    descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise OSError(f"another node is running on {directory}; stop it, or choose another --state") from None
+    try:
+        yield
+    finally:
+        os.close(descriptor)

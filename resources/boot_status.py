@@ -1,0 +1,35 @@
+"""BootStatus: what the node has booted."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cosi.resource.definition import Definition, PrintColumn
+from cosi.resource.resource import Resource
+from cosi.resource.spec import Spec, field
+from resources import names
+
+ID: Final = "boot"
+
+
+class BootStatusSpec(Spec):
+    """The active boot image, where its tree lies, and in which way it was activated."""
+
+    image: str = field(1, default="")
+    root: str = field(2, default="")
+    activation: str = field(3, default="")
+
+
+class BootStatus(Resource[BootStatusSpec]):
+    """The boot image that is active."""
+
+    definition = Definition(
+        type=f"BootStatuses.{names.DOMAIN}",
+        default_namespace=names.RUNTIME,
+        aliases=("boot",),
+        columns=(
+            PrintColumn("Image", "{.image}"),
+            PrintColumn("Activation", "{.activation}"),
+            PrintColumn("Root", "{.root}"),
+        ),
+    )

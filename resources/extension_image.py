@@ -1,0 +1,53 @@
+"""ExtensionImage: the image of a desired extension on its way into the local store."""
+
+from __future__ import annotations
+
+import enum
+
+from cosi.resource.definition import Definition, PrintColumn
+from cosi.resource.resource import Resource
+from cosi.resource.spec import Spec, field
+from resources import names
+
+
+class FetchState(enum.StrEnum):
+    """How far the fetch has come."""
+
+    FETCHING = "fetching"
+    READY = "ready"
+    FAILED = "failed"
+    """The last attempt failed; it is tried again."""
+
+
+class ExtensionImageSpec(Spec):
+    """The fetch of one image.
+
+    `digest` is what the reference named (an index or a manifest), `manifest` the manifest for this platform; sizes are
+    bytes. A failure says what to do in `remedy`; `attempts` counts failed ones in a row.
+    """
+
+    image: str = field(1, default="")
+    state: FetchState = field(2, default=FetchState.FETCHING)
+    digest: str = field(3, default="")
+    manifest: str = field(4, default="")
+    platform: str = field(5, default="")
+    size: int = field(6, default=0)
+    fetched: int = field(7, default=0)
+    problem: str = field(8, default="", omit_empty=True)
+    remedy: str = field(9, default="", omit_empty=True)
+    attempts: int = field(10, default=0, omit_empty=True)
+
+
+class ExtensionImage(Resource[ExtensionImageSpec]):
+    """The image of a desired extension; the id is the extension's."""
+
+    definition = Definition(
+        type=f"ExtensionImages.{names.DOMAIN}",
+        default_namespace=names.RUNTIME,
+        columns=(
+            PrintColumn("State", "{.state}"),
+            PrintColumn("Fetched", "{.fetched}"),
+            PrintColumn("Size", "{.size}"),
+            PrintColumn("Problem", "{.problem}"),
+        ),
+    )

@@ -1,0 +1,37 @@
+"""MachineConfig: the machine config in force, byte for byte as it was given, exactly as Talos publishes it."""
+
+from __future__ import annotations
+
+from typing import Final, Self
+
+from cosi.resource.definition import Definition
+from cosi.resource.resource import Resource
+from cosi.resource.spec import Spec, field
+from resources import names
+
+ID: Final = "v1alpha1"
+"""The id of the config in force."""
+
+YAML_SPEC_ANNOTATION: Final = "talos.dev/yaml-spec"
+"""Tells clients that the spec's YAML is a string that holds the config, not the config itself."""
+
+
+class MachineConfigSpec(Spec):
+    """The config's bytes."""
+
+    yaml_marshalled: bytes = field(1, default=b"")
+
+    def yaml_value(self) -> object:
+        """Return the config as one string."""
+        return self.yaml_marshalled.decode()
+
+
+class MachineConfig(Resource[MachineConfigSpec]):
+    """The machine config in force."""
+
+    definition = Definition(type="MachineConfigs.config.talos.dev", default_namespace=names.CONFIG, sensitive=True)
+
+    @classmethod
+    def active(cls, raw: bytes) -> Self:
+        """Return the resource of a config."""
+        return cls.new(ID, MachineConfigSpec(yaml_marshalled=raw), annotations={YAML_SPEC_ANNOTATION: "1"})

@@ -1,0 +1,16 @@
+"""The namespaces the node's resources live in, and the domain of the types that are ours."""
+
+from __future__ import annotations
+
+from typing import Final
+
+CONFIG: Final = "config"
+RUNTIME: Final = "runtime"
+
+DESCRIPTIONS: Final = {
+    CONFIG: "What the node is told to be.",
+    RUNTIME: "What the node does and has: extensions, boot images.",
+}
+"""The namespaces as they are announced."""
+
+DOMAIN: Final = "extensions.cosi.dev"

@@ -1,0 +1,28 @@
+"""UpgradeRequest: somebody asks for an upgrade. The answer is in the BootImage."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cosi.resource.definition import Definition, PrintColumn
+from cosi.resource.resource import Resource
+from cosi.resource.spec import Spec, field
+from resources import names
+
+ID: Final = "upgrade"
+
+
+class UpgradeRequestSpec(Spec):
+    """`request` is different each time, so that asking again is noticed."""
+
+    request: str = field(1, default="")
+
+
+class UpgradeRequest(Resource[UpgradeRequestSpec]):
+    """The last upgrade that was asked for."""
+
+    definition = Definition(
+        type=f"UpgradeRequests.{names.DOMAIN}",
+        default_namespace=names.RUNTIME,
+        columns=(PrintColumn("Request", "{.request}"),),
+    )
