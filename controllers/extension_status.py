@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from anyio import to_thread
 
@@ -13,11 +14,10 @@ from resources.boot_status import BootStatus
 from resources.extension_metadata import ExtensionMetadata
 from resources.extension_status import ExtensionStatus, ExtensionStatusSpec
 from talos.extensions.bootimage import read_extensions
+from talos.extensions.extensions_file import IMAGE_SUFFIX
 
-CONFIG_FILE = Path("etc/extensions.yaml")
+EXTENSIONS_FILE: Final = "etc/extensions.yaml"
 """Where the active tree says what it is made of."""
-
-SUFFIX = ".sqsh"
 
 
 class ExtensionStatusController(Controller):
@@ -33,9 +33,9 @@ class ExtensionStatusController(Controller):
             status = await runtime.find(BootStatus, boot_status.ID)
             if status is None:
                 continue
-            entries = await to_thread.run_sync(read_extensions, Path(status.spec.root) / CONFIG_FILE)
+            active = await to_thread.run_sync(read_extensions, Path(status.spec.root) / EXTENSIONS_FILE)
             async with runtime.tracked_outputs(ExtensionStatus):
-                for entry in entries:
-                    metadata = ExtensionMetadata.model_validate(entry.metadata.model_dump())
-                    spec = ExtensionStatusSpec(image=entry.image, metadata=metadata)
-                    await runtime.modify(ExtensionStatus.new(entry.image.removesuffix(SUFFIX), spec))
+                for extension in active:
+                    metadata = ExtensionMetadata.model_validate(extension.metadata.model_dump())
+                    spec = ExtensionStatusSpec(image=extension.image, metadata=metadata)
+                    await runtime.modify(ExtensionStatus.new(extension.image.removesuffix(IMAGE_SUFFIX), spec))

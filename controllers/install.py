@@ -25,7 +25,8 @@ from resources.machine_config import MachineConfig
 from resources.upgrade_request import UpgradeRequest
 from talos.extensions.blobs import BlobStore
 from talos.extensions.bootimage import BootImage as Installed
-from talos.extensions.bootimage import BootImageError
+from talos.extensions.bootimage import BootImageError, BootLayer
+from talos.extensions.manifest import Metadata
 from talos.extensions.slots import Slots
 
 
@@ -37,7 +38,8 @@ class Candidate(msgspec.Struct, frozen=True):
     state: PlanState
     manifest: str = ""
     message: str = ""
-    verdict: ExtensionManifest | None = None
+    metadata: Metadata | None = None
+    """Set if the extension is valid."""
 
 
 class InstallController(Controller):
@@ -105,7 +107,7 @@ class InstallController(Controller):
         else:
             try:
                 before, installed = installed, await self._install(candidates)
-            except BootImageError as error:
+            except (BootImageError, OSError) as error:
                 outcome = f"upgrade failed, nothing was changed: {error}"
             else:
                 upgraded = True
@@ -116,13 +118,18 @@ class InstallController(Controller):
         return installed
 
     async def _install(self, candidates: Sequence[Candidate]) -> Installed:
-        layers = [_layer(candidate) for candidate in candidates if candidate.verdict is not None]
+        layers = [
+            BootLayer(each.id, each.image, each.manifest, each.metadata)
+            for each in candidates
+            if each.metadata is not None
+        ]
         return await to_thread.run_sync(self._slots.install, layers, self._store)
 
 
 def plans(candidates: Sequence[Candidate], installed: Installed | None) -> Sequence[ExtensionPlan]:
     """Return what the next upgrade would do with each extension, wanted or installed. Pure."""
-    running = {layer.extension_id: layer.manifest_digest for layer in installed.layers} if installed else {}
+    layers = installed.layers if installed else ()
+    running = {layer.extension_id: layer.manifest_digest for layer in layers}
     result = []
     for candidate in candidates:
         state, message = candidate.state, candidate.message
@@ -137,7 +144,7 @@ def plans(candidates: Sequence[Candidate], installed: Installed | None) -> Seque
         )
         result.append(ExtensionPlan.new(candidate.id, spec))
     wanted = {candidate.id for candidate in candidates}
-    for layer in installed.layers if installed else ():
+    for layer in layers:
         if layer.extension_id not in wanted:
             message = "no longer in the config; stays active until `machined upgrade`"
             spec = ExtensionPlanSpec(
@@ -173,7 +180,8 @@ def _candidate(wanted: ExtensionSpec, image: ExtensionImage | None, verdict: Ext
         return Candidate(id, reference, PlanState.PENDING, manifest, "is being validated")
     if verdict.spec.verdict is Verdict.INVALID:
         return Candidate(id, reference, PlanState.FAILED, manifest, verdict.spec.problem)
-    return Candidate(id, reference, PlanState.STAGED, manifest, "activates with `machined upgrade`", verdict)
+    metadata = Metadata.model_validate(verdict.spec.metadata.model_dump())
+    return Candidate(id, reference, PlanState.STAGED, manifest, "activates with `machined upgrade`", metadata)
 
 
 def _outcome(before: Installed, after: Installed) -> str:
@@ -184,4 +192,3 @@ def _outcome(before: Installed, after: Installed) -> str:
     changed = {id for id, _ in old - new} & {id for id, _ in new - old}
     added, removed = len(new - old) - len(changed), len(old - new) - len(changed)
     return f"upgraded: {added} added, {removed} removed, {len(changed)} changed, {len(old & new)} kept"
-

@@ -20,7 +20,6 @@ from cosi.state.state import State
 from resources import boot_status
 from resources.boot_status import BootStatus
 from resources.extension_image import ExtensionImage
-from resources.extension_status import ExtensionStatus
 
 ROOT = Path(__file__).resolve().parent.parent
 STATE = ROOT / ".node"
@@ -63,9 +62,8 @@ def main() -> int:
 
 
 async def _show_progress(node: subprocess.Popen[bytes]) -> None:
-    async with connected(
-        Address(path=default_socket()), Registry((ExtensionImage, ExtensionStatus, BootStatus))
-    ) as core:
+    registry = Registry((ExtensionImage, BootStatus))
+    async with connected(Address(path=default_socket()), registry) as core:
         state = State(core)
         await _wait_for_socket(node, state)
         with anyio.fail_after(ACTIVE_SECONDS):

@@ -6,12 +6,13 @@ import sys
 
 import click
 
-from cosi.cli.output.formats import Writer, writer_for
-from cosi.cli.output.record import Definition
+from cosi.cli.output.formats import writer_for
+from cosi.cli.output.record import Definition, Writer
 from cosi.cli.remote import Remote
 from cosi.cli.resolve import Registered, resolve
 from cosi.rpc import address
-from cosi.rpc.blocking import Channel, RpcError
+from cosi.rpc.blocking import Channel
+from cosi.rpc.http2.status import RpcError
 
 CONNECT_SECONDS = 5.0
 LOCAL_NODE = "localhost"

@@ -5,11 +5,11 @@ It does not use the full client (cosi.rpc.grpcio): importing that would take lon
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from cosi._pb.v1alpha1 import meta_pb2, resource_pb2, state_pb2
-from cosi.cli.output.record import Record
+from cosi.cli.output.record import Event, Record
 from cosi.cli.resolve import Registered
 from cosi.rpc.blocking import Channel
 
@@ -21,6 +21,7 @@ DEFINITIONS_TYPE: Final = "ResourceDefinitions.meta.cosi.dev"
 
 _SERVICE: Final = "/cosi.resource.State"
 _NANOSECONDS: Final = 1_000_000_000
+_EVENTS: Final[Sequence[Event]] = ("created", "updated", "destroyed", "bootstrapped", "errored", "noop")
 
 
 class Remote:
@@ -43,14 +44,14 @@ class Remote:
         """Return the resources of a kind."""
         return [_record(resource) for resource in self._list(namespace, type)]
 
-    def watch(self, namespace: str, type: str, id: str | None) -> Iterator[tuple[str, Record | None, str]]:
+    def watch(self, namespace: str, type: str, id: str | None) -> Iterator[tuple[Event, Record | None, str]]:
         """Yield events for ever: what happened (in lower case), the resource, and the error of a failed watch."""
         options = state_pb2.WatchOptions(bootstrap_contents=id is None)
         request = state_pb2.WatchRequest(namespace=namespace, type=type, id=id, options=options, api_version=1)
         for data in self._channel.stream(f"{_SERVICE}/Watch", request.SerializeToString()):
             for event in state_pb2.WatchResponse.FromString(data).event:
                 record = _record(event.resource) if event.HasField("resource") else None
-                yield state_pb2.EventType.Name(event.event_type).lower(), record, event.error
+                yield _EVENTS[event.event_type], record, event.error
 
     def _list(self, namespace: str, type: str) -> Iterator[resource_pb2.Resource]:
         request = state_pb2.ListRequest(namespace=namespace, type=type)

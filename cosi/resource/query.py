@@ -27,6 +27,7 @@ _MULTIPLIERS: Final = {
     "p": 10**15, "t": 10**12, "g": 10**9, "m": 10**6, "k": 10**3,
 }  # fmt: skip
 _INT64: Final = 1 << 64
+_INT64_DIGITS: Final = 19
 
 
 class Operation(enum.IntEnum):
@@ -162,7 +163,11 @@ def parse_number(text: str) -> int | None:
     digits, unit = text[:end], text[end:].strip().lower()
     if not digits or "-" in digits[1:] or digits == "-":
         return None
-    number = int(digits) if len(digits) <= 20 else _INT64
+    # Only as many digits as can matter are converted: the label is somebody else's, and may be long.
+    significant = digits.lstrip("-").lstrip("0")
+    if len(significant) > _INT64_DIGITS:
+        return None
+    number = int(significant or "0") * (-1 if digits[0] == "-" else 1)
     if not -_INT64 // 2 <= number < _INT64 // 2:
         return None
     multiplier = 1 if not unit else _MULTIPLIERS.get(unit[:2]) or _MULTIPLIERS.get(unit[:1])

@@ -2,11 +2,13 @@
 
     class GreetingSpec(Spec):
         text: str = field(1, default="")
-        times: int = field(2, default=1)
+        times: int = field(2, default=0)
 
 From the numbers follows the protobuf encoding that every COSI client reads; from the order of the fields follows the
-YAML that people see (keys in camelCase, as Go's structs spell them). A field's default must be the value that protobuf
-leaves out (zero, empty), or it could not tell "absent" from "default"; `field` uses exactly these by itself.
+YAML that people see (keys in camelCase, as Go's structs spell them).
+
+What the bytes leave out reads as zero or empty, as everywhere in protobuf, whatever the default here. So another default
+is a convenience for who makes a spec, never the meaning of absence, and an enum needs a member for the empty string.
 """
 
 from __future__ import annotations

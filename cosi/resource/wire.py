@@ -19,6 +19,10 @@ from cosi.resource.resource import AnyResource, OpaqueSpec, Resource, Tombstone
 
 _NANOSECONDS: Final = 1_000_000_000
 _MAX_VERSION: Final = (1 << 64) - 1
+_MAX_VERSION_DIGITS: Final = 20
+_EARLIEST_SECONDS: Final = -62_135_596_800
+_LATEST_SECONDS: Final = 253_402_300_799
+"""What protobuf allows in a Timestamp: the years 1 (Go's time that was never set) to 9999."""
 
 
 class Malformed(ValueError):
@@ -113,17 +117,23 @@ def _metadata(message: resource_pb2.Metadata) -> Metadata:
         finalizers=tuple(dict.fromkeys(message.finalizers)),
         labels=pairs(message.labels),
         annotations=pairs(message.annotations),
-        created=message.created.seconds * _NANOSECONDS + message.created.nanos,
-        updated=message.updated.seconds * _NANOSECONDS + message.updated.nanos,
+        created=_nanoseconds("metadata.created", message.created),
+        updated=_nanoseconds("metadata.updated", message.updated),
     )
 
 
 def _version(text: str) -> int | None:
     if text == UNDEFINED_VERSION:
         return None
-    if not (text.isascii() and text.isdecimal()) or int(text[:21]) > _MAX_VERSION:
+    if len(text) > _MAX_VERSION_DIGITS or not (text.isascii() and text.isdecimal()) or int(text) > _MAX_VERSION:
         raise Malformed("metadata.version", f"not a version: {text[:40]!r} (a number, or {UNDEFINED_VERSION!r})")
     return int(text)
+
+
+def _nanoseconds(field: str, time: Timestamp) -> int:
+    if not (_EARLIEST_SECONDS <= time.seconds <= _LATEST_SECONDS and 0 <= time.nanos < _NANOSECONDS):
+        raise Malformed(field, f"not a time in the years 1 to 9999: {time.seconds} s and {time.nanos} ns since 1970")
+    return time.seconds * _NANOSECONDS + time.nanos
 
 
 def _timestamp(nanoseconds: int) -> Timestamp:

@@ -36,7 +36,7 @@ _OPTIONS: Final = (
     ("grpc.max_concurrent_streams", MAX_CONCURRENT_STREAMS),
     ("grpc.so_reuseport", 0),
 )
-_log = structlog.get_logger("cosi.rpc")
+_log = structlog.get_logger(component="rpc")
 
 Context = grpc.aio.ServicerContext[Any, Any]
 

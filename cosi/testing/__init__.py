@@ -1,0 +1,1 @@
+"""What tests of states and controllers need: conformance kits, sample resources. Only this room imports pytest."""

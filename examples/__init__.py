@@ -1,0 +1,1 @@
+"""Programs and files to learn from; every one of them runs in the tests."""

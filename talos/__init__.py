@@ -1,0 +1,1 @@
+"""The words and mechanics of Talos Linux: paths and bytes in, values out; nothing here knows of resources."""

@@ -1,0 +1,98 @@
+"""extensions.yaml tells a booted node which extensions its boot image holds; Talos reads and writes the same format.
+
+layers:
+    - image: 000.ghcr.io-siderolabs-gvisor-v1.0.0.sqsh
+      metadata:
+        name: gvisor
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import yaml
+
+from talos import yaml_document
+from talos.extensions.manifest import Compatibility, Constraint, Metadata
+from talos.yaml_document import Node
+
+MAX_FILE_BYTES = 8 * 1024 * 1024  # a hundred extensions with manifests of the largest size
+IMAGE_SUFFIX = ".sqsh"
+
+_NEVER_WRAP_COLUMNS = 2**16
+
+
+class ListedExtension(msgspec.Struct, frozen=True):
+    """An extension as extensions.yaml tells of it."""
+
+    image: str  # the extension's id and `.sqsh`
+    metadata: Metadata
+
+    @property
+    def extension_id(self) -> str:
+        return self.image.removesuffix(IMAGE_SUFFIX)
+
+
+def dump(extensions: Sequence[ListedExtension]) -> bytes:
+    """Return the file for these extensions, the first on top."""
+    layers = [{"image": extension.image, "metadata": _fields(extension.metadata)} for extension in extensions]
+    document = {"layers": layers}
+    text: str = yaml.dump(document, Dumper=_GoDumper, sort_keys=False, allow_unicode=True, width=_NEVER_WRAP_COLUMNS)
+    return text.encode()
+
+
+def parse(text: bytes) -> tuple[ListedExtension, ...] | None:
+    """Read such a file; None where it is damaged."""
+    stream = yaml_document.read(text, max_bytes=MAX_FILE_BYTES)
+    if stream.faults or len(stream.documents) != 1 or "layers" not in stream.documents[0].fields:
+        return None
+    return tuple(_listed(node) for node in stream.documents[0].fields["layers"].items)
+
+
+class _GoDumper(yaml.SafeDumper):
+    """Writes YAML as Go's encoder does: indented by 4, literal blocks for text of several lines."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        """Indent to the next multiple of 4, but by 2 inside a list, where the dash has taken up the rest."""
+        self.indents.append(self.indent)
+        if self.indent is None:
+            self.indent = 0
+        elif self.states and self.states[-1] == self.expect_block_sequence_item:
+            self.indent += 2
+        else:
+            self.indent = 4 * ((self.indent + 4) // 4)
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_GoDumper.add_representer(str, _represent_text)
+
+
+def _fields(metadata: Metadata) -> dict[str, Any]:
+    fields = metadata.model_dump(by_alias=True)
+    if not metadata.extra_info:
+        del fields["extraInfo"]
+    return fields
+
+
+def _listed(node: Node) -> ListedExtension:
+    metadata = node.fields.get("metadata", node)
+    talos = metadata.fields.get("compatibility", node).fields.get("talos", node)
+    return ListedExtension(
+        _text(node, "image"),
+        Metadata(
+            name=_text(metadata, "name"),
+            version=_text(metadata, "version"),
+            author=_text(metadata, "author"),
+            description=_text(metadata, "description"),
+            compatibility=Compatibility(talos=Constraint(version=_text(talos, "version"))),
+            extra_info=_text(metadata, "extraInfo"),
+        ),
+    )
+
+
+def _text(node: Node, key: str) -> str:
+    field = node.fields.get(key)
+    return field.text if field is not None else ""

@@ -1,0 +1,20 @@
+"""A fault is one rule that an extension breaks, told so that its author can fix it."""
+
+import msgspec
+
+MAX_FAULTS = 100  # an image with more is not read by anyone to the end
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """One broken rule."""
+
+    rule: str  # a stable id in kebab-case, such as path-not-allowed
+    path: str  # in the image, or empty where no single file is at fault
+    problem: str
+    remedy: str
+    layer: str = ""  # the layer's digest, where a single layer is at fault
+
+    def __str__(self) -> str:
+        where = f"{self.path}: " if self.path else ""
+        inside = f" (in layer {self.layer})" if self.layer else ""
+        return f"{where}{self.problem}; {self.remedy}{inside} [{self.rule}]"

@@ -1,0 +1,104 @@
+"""Why an image could not be had: one small family, split by who must act.
+
+    PullError
+     ├─ RegistryUnreachable   the network or the registry; usually passes by itself
+     ├─ ImageNotFound         the reference names nothing
+     ├─ NotAuthorized         the registry wants other credentials
+     ├─ LayoutMissing         the directory of an `oci:` reference is no image layout
+     ├─ PlatformMissing       the image exists, but not for this machine
+     ├─ MalformedImage        what came breaks the OCI image specification
+     ├─ DigestMismatch        what came is not what was promised
+     └─ TooLarge              the image goes over a bound of ours
+
+Every error knows the reference, the problem and the remedy, builds its message from them, and says with `transient`
+whether trying again may help. No message carries a credential.
+"""
+
+
+class PullError(Exception):
+    """An image could not be pulled."""
+
+    transient = False
+
+    def __init__(self, reference: str, problem: str, remedy: str) -> None:
+        self.reference = reference
+        self.problem = problem
+        self.remedy = remedy
+        super().__init__(f"{reference}: {problem}; {remedy}")
+
+
+class RegistryUnreachable(PullError):
+    """The registry did not answer, or answered that it cannot serve."""
+
+    def __init__(self, reference: str, host: str, problem: str, *, remedy: str = "", transient: bool = True) -> None:
+        self.host = host
+        self.transient = transient
+        default = "it will be tried again" if transient else "check the registry's address"
+        super().__init__(reference, f"registry {host}: {problem}", remedy or default)
+
+
+class ImageNotFound(PullError):
+    """The registry or layout is there, the image is not."""
+
+    def __init__(self, reference: str, place: str, selector: str) -> None:
+        self.place = place
+        self.selector = selector
+        super().__init__(reference, f"{place} has no image {selector}", "check the name and the tag")
+
+
+class NotAuthorized(PullError):
+    """The registry refused the credentials, or wants some and none are known."""
+
+    def __init__(self, reference: str, host: str, *, with_credentials: bool) -> None:
+        self.host = host
+        self.with_credentials = with_credentials
+        if with_credentials:
+            problem, remedy = f"registry {host} refused the credentials", "correct them"
+        else:
+            problem, remedy = f"registry {host} wants credentials, or the image does not exist", "add them"
+        super().__init__(reference, problem, f'{remedy} under "auths" in Docker\'s config.json')
+
+
+class LayoutMissing(PullError):
+    """There is no OCI image layout at the path."""
+
+    def __init__(self, reference: str, path: str, problem: str) -> None:
+        self.path = path
+        super().__init__(reference, f"{path} {problem}", "give the directory that holds oci-layout and index.json")
+
+
+class PlatformMissing(PullError):
+    """The image is not built for the platform."""
+
+    def __init__(self, reference: str, wanted: str, available: tuple[str, ...]) -> None:
+        self.wanted = wanted
+        self.available = available
+        has = ", ".join(available) if available else "no platform at all"
+        super().__init__(reference, f"not built for {wanted}, only for {has}", "use an image built for this machine")
+
+
+class MalformedImage(PullError):
+    """The image breaks the OCI image specification, or uses a part of it that is no system extension."""
+
+    def __init__(self, reference: str, problem: str) -> None:
+        super().__init__(reference, problem, "rebuild the image")
+
+
+class DigestMismatch(PullError):
+    """Bytes came that are not those their digest or size promised."""
+
+    def __init__(self, reference: str, expected: str, found: str) -> None:
+        self.expected = expected
+        self.found = found
+        problem = f"expected {expected} but got {found}"
+        super().__init__(reference, problem, "the source is damaged or tampered with: push the image again")
+
+
+class TooLarge(PullError):
+    """The image goes over a bound."""
+
+    def __init__(self, reference: str, what: str, found: int, allowed: int) -> None:
+        self.what = what
+        self.found = found
+        self.allowed = allowed
+        super().__init__(reference, f"{what} is {found}, at most {allowed} is allowed", "use a smaller image")
