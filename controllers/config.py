@@ -42,14 +42,18 @@ class ConfigController(Controller):
 
     async def run(self, runtime: Runtime) -> None:
         """Reconcile at the start and whenever the file changes."""
+        stop = anyio.Event()
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._follow, runtime)
-            async for _ in runtime.reconcile():
-                await self._reconcile(runtime)
+            tasks.start_soon(self._follow, runtime, stop)
+            try:
+                async for _ in runtime.reconcile():
+                    await self._reconcile(runtime)
+            finally:
+                stop.set()  # being cancelled does not reach the thread that watches the file
 
-    async def _follow(self, runtime: Runtime) -> None:
+    async def _follow(self, runtime: Runtime, stop: anyio.Event) -> None:
         # The directory is watched, not the file: editors replace a file by renaming another one over it.
-        async for changes in watchfiles.awatch(self._path.parent, recursive=False):
+        async for changes in watchfiles.awatch(self._path.parent, recursive=False, stop_event=stop):
             if any(Path(changed).name == self._path.name for _, changed in changes):
                 runtime.queue_reconcile()
 

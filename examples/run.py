@@ -4,11 +4,13 @@ The node is an ordinary `machined run`; what is shown comes from its socket, as 
 """
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import anyio
+from anyio.abc import TaskStatus
 
 from cosi.resource.registry import Registry
 from cosi.rpc.address import Address, default_socket
@@ -45,7 +47,8 @@ def main() -> int:
     """Run the node in the foreground; return its exit code."""
     bin = Path(sys.executable).parent
     node = subprocess.Popen(
-        [bin / "machined", "run", "--config", ROOT / "examples/machine.yaml", "--state", STATE, "--log-level=warning"]
+        [bin / "machined", "run", "--config", ROOT / "examples/machine.yaml", "--state", STATE, "--log-level=warning"],
+        start_new_session=True,  # Ctrl-C is ours to pass on, once
     )
     try:
         try:
@@ -57,7 +60,7 @@ def main() -> int:
                 print(f"make run: {error or 'the extensions did not become active'}; see `cosi get plan`", flush=True)
         return node.wait()
     except KeyboardInterrupt:
-        # The terminal sent the node the same signal.
+        node.send_signal(signal.SIGINT)
         return node.wait()
 
 
@@ -68,7 +71,7 @@ async def _show_progress(node: subprocess.Popen[bytes]) -> None:
         await _wait_for_socket(node, state)
         with anyio.fail_after(ACTIVE_SECONDS):
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(_print_fetches, state)
+                await tasks.start(_print_fetches, state)
                 boot = await state.watch_for(
                     BootStatus.pointer_to(boot_status.ID), lambda event: event.type is not EventType.DESTROYED
                 )
@@ -89,11 +92,14 @@ async def _wait_for_socket(node: subprocess.Popen[bytes], state: State) -> None:
                 await anyio.sleep(RETRY_SECONDS)
 
 
-async def _print_fetches(state: State) -> None:
+async def _print_fetches(state: State, *, task_status: TaskStatus[None]) -> None:
+    """Print a line whenever a fetch has come further; reports started once what there was has been printed."""
     shown: dict[str, str] = {}
     async with state.watch_kind(ExtensionImage.kind(), WatchKindOptions(bootstrap_contents=True)) as watch:
         async for event in watch:
-            if isinstance(event.resource, ExtensionImage) and event.type is not EventType.DESTROYED:
+            if event.type is EventType.BOOTSTRAPPED:
+                task_status.started()
+            if isinstance(event.resource, ExtensionImage) and event.type in (EventType.CREATED, EventType.UPDATED):
                 line = _progress_line(event.resource)
                 if shown.get(event.resource.id) != line:
                     shown[event.resource.id] = line

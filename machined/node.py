@@ -42,16 +42,17 @@ def run(
 
 
 async def _run(options: NodeOptions) -> None:
-    async with running(options):
-        _log.info(
-            "node is running",
-            config=str(options.config),
-            state=str(options.state),
-            socket=str(options.addresses[0]),
-            talos=options.talos_version,
-            platform=str(options.platform),
-        )
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+    # Signals are received until the very end: an impatient second Ctrl-C must not cut the shutdown short.
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with running(options):
+            _log.info(
+                "node is running",
+                config=str(options.config),
+                state=str(options.state),
+                socket=str(options.addresses[0]),
+                talos=options.talos_version,
+                platform=str(options.platform),
+            )
             async for received in signals:
                 _log.info("stopping", signal=received.name)
                 break

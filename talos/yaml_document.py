@@ -102,8 +102,10 @@ def read(text: bytes, *, max_bytes: int) -> Stream:
         builder.faults.append(refused.fault)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        last = max(len(decoded.splitlines()), 1)  # the parser finds some mistakes only behind the end
+        line = min(mark.line + 1, last) if mark is not None else last
         problem = f"not YAML: {error.problem or error.context or 'syntax error'}"
-        builder.faults.append(YamlFault(mark.line + 1 if mark else 1, "", problem, "correct the syntax at this line"))
+        builder.faults.append(YamlFault(line, "", problem, "correct the syntax at this line"))
     except yaml.YAMLError:
         problem = "not YAML: it holds a control character"
         builder.faults.append(YamlFault(1, "", problem, "remove characters that cannot be printed"))
@@ -153,7 +155,7 @@ class _Builder:
                     node = Node(self._resolve(event), _line(event), event.value)
                     if event.anchor:
                         self._anchors[event.anchor] = node
-                    self._place(node, plain=event.style is None)
+                    self._place(node, plain=event.implicit[0])
                 case yaml.AliasEvent():
                     self._place(self._aliased(event), plain=False)
                 case _:
@@ -245,7 +247,7 @@ class _Builder:
             line = _line(event)
             raise _Refused(line, self._path(), f"the tag {event.tag} is not understood", "remove the tag")
         text: str = event.value
-        if event.tag in ("!", _CORE_TAG + "str") or (event.tag is None and event.style is not None):
+        if event.tag in ("!", _CORE_TAG + "str") or (event.tag is None and not event.implicit[0]):
             return text
         return _core_schema(text)
 

@@ -38,10 +38,10 @@ async def _serve(addresses: list[address.Address]) -> None:
     state = State(MemoryState())
     registry = Registry((meta.Namespace, meta.ResourceDefinition))
     await registration.announce(state, registry, {meta.NAMESPACE: "What describes all other resources."})
-    async with serving(state, registry, addresses) as taken:
-        for each in taken:
-            _log.info("serving", address=str(each))
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            async for _ in signals:
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with serving(state, registry, addresses) as taken:
+            for each in taken:
+                _log.info("serving", address=str(each))
+            async for received in signals:
+                _log.info("stopping", signal=received.name)
                 break
-        _log.info("stopping")

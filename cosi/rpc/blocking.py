@@ -184,7 +184,7 @@ class _Wire:
             self._connection.close()
             self._send()
             self._socket.close()
-            self._deliver(self._connection.receive_end("the channel was closed"))
+            self._lose("the channel was closed")
 
     def _exchange(self, deadline: float | None) -> None:
         """Send what is due and wait until the server says something, or can be told more."""

@@ -92,8 +92,10 @@ def _explain_unix(path: str, timeout_seconds: float, error: OSError) -> str:
             return f"{path} is not a socket: give the path of the one that the node listens on"
         case ConnectionRefusedError():
             return f"nobody listens on the socket {path}: the node that made it is gone; start it again"
-        case TimeoutError() | BlockingIOError():
-            return f"the node behind {path} takes no connections (waited {timeout_seconds:g} s): it is busy or stuck"
+        case BlockingIOError():
+            return f"too many connections wait for the node behind {path}: it is busy or stuck"
+        case TimeoutError():
+            return f"the node behind {path} did not answer within {timeout_seconds:g} s: it is busy or stuck"
         case _:
             return f"cannot connect to the socket {path}: {error.strerror or error}"
 

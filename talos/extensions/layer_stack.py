@@ -53,6 +53,8 @@ class LayerStack:
         if not parts:
             return
         name = parts[-1]
+        if any(part.startswith(_WHITEOUT) for part in parts[:-1]):
+            raise TarFault("whiteout-malformed", "a whiteout has something below it", "leave it out")
         if name == _OPAQUE:
             self._once(parts, lambda: self._clear(parts[:-1]))
         elif name.startswith(_WHITEOUT):

@@ -59,7 +59,7 @@ class _Emitter:
         in_flow = self.flow_level > 0
         if node.kind == "scalar":
             style = spelling.usable_style(node.value, node.style, in_flow=in_flow, is_key=is_key)
-            self._scalar(node.value, style, _deeper(indent, in_sequence=in_sequence, root=INDENT_COLUMNS))
+            self._scalar(node.value, style, indent, _deeper(indent, in_sequence=in_sequence, root=INDENT_COLUMNS))
         elif in_flow or node.style == "flow" or not node.children:
             self._flow(node, _deeper(indent, in_sequence=in_sequence, root=INDENT_COLUMNS))
         elif node.kind == "sequence":
@@ -122,16 +122,17 @@ class _Emitter:
         self._write(closing)
         self.whitespace = False
 
-    def _scalar(self, text: str, style: str, indent: int) -> None:
+    def _scalar(self, text: str, style: str, outer: int, indent: int) -> None:
+        depth = indent - max(outer, 0)
         if style == "'":
             self._token(spelling.single_quoted(text, indent))
         elif style == '"':
             self._token(spelling.double_quoted(text))
         elif style == "|":
-            self._token(spelling.block_header("|", text, INDENT_COLUMNS))
+            self._token(spelling.block_header("|", text, depth))
             self._block_lines(spelling.literal_lines(text), indent)
         elif style == ">":
-            self._token(spelling.block_header(">", text, INDENT_COLUMNS))
+            self._token(spelling.block_header(">", text, depth))
             self._block_lines(spelling.folded_lines(text), indent)
         elif text:
             self._token(text)

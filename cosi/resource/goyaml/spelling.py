@@ -13,14 +13,14 @@ __all__ = ["BREAKS", "block_header", "double_quoted", "folded_lines", "literal_l
 
 BREAKS: Final = "\n\r\x85\u2028\u2029"
 
-_NOT_PRINTABLE = re.compile(r"[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd]")
-_ALWAYS_PLAIN = re.compile(
-    r"(?!\.\.\.)[A-Za-z0-9_/.][A-Za-z0-9_/.+@=-]*"
-)  # nearly every scalar: no need to look closer
+# What is not printable is named, for the far larger complement would take ten times as long to compile.
+_HIDDEN: Final = r"\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufeff\ufffe\uffff\U00010000-\U0010ffff"
+_NOT_PRINTABLE = re.compile(f"[{_HIDDEN}]")
+_ESCAPED = re.compile(rf"[{_HIDDEN}\t\n\u2028\u2029\"\\]")
+_ALWAYS_PLAIN = re.compile(r"(?!\.\.\.)[A-Za-z0-9_/.][A-Za-z0-9_/.+@=-]*")  # most scalars, without a closer look
 _START_INDICATOR = re.compile(r"---|\.\.\.|[#,\[\]{}&*!|>'\"%@`]|[-?:](?:[ \t]|\Z)")
 _BLOCK_INDICATOR = re.compile(r":(?:[ \t]|\Z)|[ \t]#")
 _FLOW_INDICATOR = re.compile(r"[,?\[\]{}:]|[ \t]#")
-_ESCAPED = re.compile(r"[^\x20\x21\x23-\x5b\x5d-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd]")
 _ESCAPES: Final = {
     **{chr(code): f"\\{letter}" for code, letter in zip(range(7, 14), "abtnvfr", strict=True)},
     "\0": "\\0", "\x1b": "\\e", '"': '\\"', "\\": "\\\\", "\x85": "\\N", "\u2028": "\\L", "\u2029": "\\P",
@@ -63,12 +63,15 @@ def double_quoted(text: str) -> str:
     return f'"{_ESCAPED.sub(_escape, text)}"'
 
 
-def block_header(indicator: str, text: str, indent: int) -> str:
-    """Return the indicators of a block scalar: how deep it is if it begins with a space, and what to do at its end."""
-    depth = str(indent) if text.startswith(" ") else ""
+def block_header(indicator: str, text: str, depth: int) -> str:
+    """Return the indicators of a block scalar: how deep it is if it begins with a blank, and what to do at its end.
+
+    Go always writes 4, and nothing before a tab or after an empty line: then its own text does not read back the same.
+    """
+    depth_hint = str(depth) if text.lstrip(BREAKS).startswith((" ", "\t")) else ""
     if not text or text[-1] not in BREAKS:
-        return f"{indicator}{depth}-"
-    return f"{indicator}{depth}+" if len(text) == 1 or text[-2] in BREAKS else indicator + depth
+        return f"{indicator}{depth_hint}-"
+    return f"{indicator}{depth_hint}+" if len(text) == 1 or text[-2] in BREAKS else indicator + depth_hint
 
 
 def literal_lines(text: str) -> list[str]:

@@ -150,7 +150,7 @@ class ClientConnection:
             limit = f"at most {MAX_MESSAGE_BYTES} can be sent"
             raise RpcError(Code.RESOURCE_EXHAUSTED, f"the request has {len(message)} bytes; {limit}")
         if len(self._calls) >= self._max_calls:
-            limit = f"the server takes {self._max_calls} calls at a time on one connection"
+            limit = f"the server's limit of calls at a time on one connection is {self._max_calls}"
             raise RpcError(Code.RESOURCE_EXHAUSTED, f"{limit}; end one of them first")
         if self._next_stream_id > frames.MAX_STREAM_ID:
             raise RpcError(Code.UNAVAILABLE, "the connection has no stream ids left; open another")
@@ -218,7 +218,7 @@ class ClientConnection:
         return [call.response.reset(frame.code)]
 
     def _handle_goaway(self, frame: frames.GoAway) -> list[Event]:
-        debug = frame.debug[:MAX_DEBUG_BYTES].decode("ascii", "backslashreplace")
+        debug = _printable(frame.debug[:MAX_DEBUG_BYTES])
         self._farewell = f"saying {error_name(frame.code)}" + (f" ({debug})" if debug else "")
         self._closing = f"the server is closing the connection, {self._farewell}; try again on a new one"
         return self._end_unavailable([stream_id for stream_id in self._calls if stream_id > frame.last_stream_id])
@@ -265,10 +265,15 @@ class ClientConnection:
 
 def _stranger(first_bytes: bytes) -> str | None:
     if first_bytes.startswith(b"HTTP/"):
-        return "the server speaks HTTP/1 instead of gRPC: is this the address of something else?"
+        return "it speaks HTTP/1 instead of gRPC: is this the address of something else?"
     if first_bytes.startswith((b"\x15\x03", b"\x16\x03")):
-        return "the server speaks TLS, and this connection is plain text: is this a node's network address?"
+        return "it speaks TLS, and this connection is plain text: is this a node's network address?"
     return None
+
+
+def _printable(text: bytes) -> str:
+    """Keep what cannot move a terminal's cursor."""
+    return "".join(chr(byte) if 0x20 <= byte < 0x7F else "?" for byte in text)
 
 
 def _held_bytes(message: Message) -> int:

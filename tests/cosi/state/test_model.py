@@ -7,8 +7,8 @@ random moments, and therefore overrun now and then.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from contextlib import AsyncExitStack
+from collections.abc import Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, TypeVar
 
 from hypothesis import settings
@@ -18,15 +18,17 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from cosi.resource.metadata import Metadata, Phase, pairs
 from cosi.resource.query import ALL, Query, exists, where
 from cosi.state import errors
-from cosi.state.core import FROM_NOW, Watch, WatchKindOptions, WatchOptions
+from cosi.state.core import Watch, WatchKindOptions, WatchOptions
 from cosi.state.event import EventType
 from cosi.state.memory.state import MemoryState
 from cosi.state.state import State
-from cosi.testing.listener import WAIT_SECONDS
 from cosi.testing.resources import IntResource, IntSpec, integer
 from tests.cosi.state.watcher import Told, Watcher, same
 
 ResultT = TypeVar("ResultT")
+
+_WAIT_SECONDS = 1.0
+"""Nothing here depends on another task: what is not there at once never comes."""
 
 _HISTORY = 4
 _GAP = 1
@@ -38,9 +40,10 @@ _owners = st.sampled_from(["", "", "", "x"])
 _values = st.integers(min_value=0, max_value=3)
 _labels = st.sampled_from([pairs({}), pairs({"app": "1"})])
 _phases = st.sampled_from(Phase)
-_expected_phases = st.sampled_from([Phase.RUNNING, Phase.RUNNING, Phase.TEARING_DOWN, None])
+_expected_phases = st.sampled_from([None, None, Phase.RUNNING, Phase.TEARING_DOWN])
 _finalizers = st.sampled_from([(), ("F",), ("F", "G")])
 _queries = st.sampled_from([ALL, _APP])
+_counts = st.integers(min_value=1, max_value=2 * _HISTORY)
 
 
 class MemoryStateModel(RuleBasedStateMachine):
@@ -54,11 +57,8 @@ class MemoryStateModel(RuleBasedStateMachine):
         self.bookmarks: list[bytes] = []
         self.watchers: list[Watcher] = []
         # The scribe reads after each change: it hears of every event, and collects the bookmarks.
-        self.scribe = self.run(
-            self.open_watches.enter_async_context(
-                self.state.watch_kind(_KIND, WatchKindOptions(bootstrap_bookmark=True))
-            )
-        )
+        options = WatchKindOptions(bootstrap_bookmark=True)
+        self.scribe = self.run(self._enter(self.state.watch_kind(_KIND, options)))
         self.before_all = self.run(self.scribe.batch())[0].bookmark
 
     def teardown(self) -> None:
@@ -67,7 +67,7 @@ class MemoryStateModel(RuleBasedStateMachine):
             self.runner.close()
 
     def run(self, coroutine: Coroutine[Any, Any, ResultT]) -> ResultT:
-        return self.runner.run(asyncio.wait_for(coroutine, WAIT_SECONDS))
+        return self.runner.run(asyncio.wait_for(coroutine, _WAIT_SECONDS))
 
     # Changes
 
@@ -96,7 +96,7 @@ class MemoryStateModel(RuleBasedStateMachine):
         labels=_labels,
         phase=_phases,
         finalizers=_finalizers,
-        behind=st.sampled_from([0, 0, 0, 1, -1]),
+        behind=st.sampled_from([0, 0, 0, 0, 1, -1]),
         expected_phase=_expected_phases,
     )
     def update(
@@ -137,7 +137,7 @@ class MemoryStateModel(RuleBasedStateMachine):
             self.publish(Told(EventType.UPDATED, stored, current))
 
     @precondition(lambda self: self.resources)
-    @rule(data=st.data(), times=st.integers(min_value=1, max_value=2 * _HISTORY))
+    @rule(data=st.data(), times=st.integers(min_value=1, max_value=_HISTORY + 1))
     def touch(self, data: st.DataObject, times: int) -> None:
         id = data.draw(st.sampled_from(sorted(self.resources)))
         for _ in range(times):
@@ -163,60 +163,49 @@ class MemoryStateModel(RuleBasedStateMachine):
 
     # Watchers
 
-    @rule(query=_queries, contents=st.booleans())
-    def watch_kind(self, query: Query, contents: bool) -> None:
-        initial = []
-        if contents:
+    @rule(query=_queries, start=st.sampled_from(["now", "contents", "tail", "bookmark"]), count=_counts)
+    def watch_kind(self, query: Query, start: str, count: int) -> None:
+        end, reach = len(self.log), _HISTORY - _GAP
+        if start == "now":
+            self.enter(WatchKindOptions(query=query), end)
+        elif start == "contents":
             matching = [found for _, found in sorted(self.resources.items()) if query.matches(found.metadata)]
             initial = [Told(EventType.CREATED, found) for found in matching] + [Told(EventType.BOOTSTRAPPED)]
-        watch = self.enter(WatchKindOptions(query=query, bootstrap_contents=contents))
-        self.watchers.append(Watcher(watch, len(self.log), initial, query))
+            self.enter(WatchKindOptions(query=query, bootstrap_contents=True), end, initial)
+        elif start == "tail":
+            self.enter(WatchKindOptions(query=query, tail_events=count), end - min(count, reach, end))
+        elif count <= end + 1:
+            options = WatchKindOptions(query=query, bookmark=[self.before_all, *self.bookmarks][-count])
+            if count <= reach:
+                self.enter(options, end - count + 1)
+            else:
+                self.attempt(self._enter(self.state.watch_kind(_KIND, options)), errors.InvalidBookmark)
 
-    @rule(query=_queries, count=st.integers(min_value=1, max_value=10))
-    def watch_kind_with_tail(self, query: Query, count: int) -> None:
-        watch = self.enter(WatchKindOptions(query=query, tail_events=count))
-        position = len(self.log) - min(count, _HISTORY - _GAP, len(self.log))
-        self.watchers.append(Watcher(watch, position, [], query))
-
-    @rule(query=_queries, back=st.integers(min_value=1, max_value=10))
-    def watch_kind_from_bookmark(self, query: Query, back: int) -> None:
-        position = len(self.log) - back
-        if not position >= -1:
-            return
-        bookmark = self.bookmarks[position] if position >= 0 else self.before_all
-        options = WatchKindOptions(query=query, bookmark=bookmark)
-        if back > _HISTORY - _GAP:
-            self.attempt(self._enter(options), errors.InvalidBookmark)
+    @rule(id=_ids, tail=_counts | st.just(0))
+    def watch_one(self, id: str, tail: int) -> None:
+        position, initial = len(self.log), []
+        if tail:
+            reachable = range(max(len(self.log) - (_HISTORY - _GAP), 0), len(self.log))
+            own = [at for at in reachable if (told := self.log[at].resource) and told.id == id]
+            position = own[-tail] if len(own) >= tail else reachable.start
         else:
-            self.watchers.append(Watcher(self.enter(options), position + 1, [], query))
-
-    @rule(id=_ids)
-    def watch_one(self, id: str) -> None:
-        current = self.resources.get(id)
-        first = Told(EventType.CREATED, current) if current else Told(EventType.DESTROYED)
-        self.watchers.append(Watcher(self.enter_one(id, FROM_NOW), len(self.log), [first], id=id))
-
-    @rule(id=_ids, count=st.integers(min_value=1, max_value=4))
-    def watch_one_with_tail(self, id: str, count: int) -> None:
-        reachable = range(max(len(self.log) - (_HISTORY - _GAP), 0), len(self.log))
-        own = [at for at in reachable if (told := self.log[at].resource) and told.id == id]
-        watch = self.enter_one(id, WatchOptions(tail_events=count))
-        position = own[-count] if len(own) >= count else reachable.start
-        self.watchers.append(Watcher(watch, position, [], id=id))
+            current = self.resources.get(id)
+            initial = [Told(EventType.CREATED, current) if current else Told(EventType.DESTROYED)]
+        context = self.state.watch(IntResource.pointer_to(id), WatchOptions(tail_events=tail))
+        self.watchers.append(Watcher(self.run(self._enter(context)), position, initial, id=id))
 
     @precondition(lambda self: any(watcher.expected(self.log, _HISTORY) for watcher in self.watchers))
     @rule(data=st.data())
     def read(self, data: st.DataObject) -> None:
-        watcher = data.draw(
-            st.sampled_from([watcher for watcher in self.watchers if watcher.expected(self.log, _HISTORY)])
-        )
+        ready = [watcher for watcher in self.watchers if watcher.expected(self.log, _HISTORY)]
+        watcher = data.draw(st.sampled_from(ready))
         expected = watcher.expected(self.log, _HISTORY)
 
         batch = self.run(watcher.watch.batch())
 
         same(batch, expected)
         if watcher.initial:
-            watcher.initial = []
+            watcher.initial = ()
         elif expected[0].type is EventType.ERRORED:
             assert isinstance(batch[0].error, errors.Overrun)
             assert not self.run(watcher.watch.batch())
@@ -228,15 +217,16 @@ class MemoryStateModel(RuleBasedStateMachine):
 
     @invariant()
     def what_is_there_is_what_the_model_says(self) -> None:
-        if not hasattr(self, "resources"):
-            return
+        if hasattr(self, "resources"):
+            self.run(self._compare())
+
+    async def _compare(self) -> None:
         expected = [self.resources[id] for id in sorted(self.resources)]
-        assert self.run(self.state.list(IntResource)) == expected
-        assert self.run(self.state.list(IntResource, query=_APP)) == [
-            found for found in expected if found.metadata.labels
-        ]
+        labelled = [found for found in expected if found.metadata.labels]
+        assert await self.state.list(IntResource) == expected
+        assert await self.state.list(IntResource, query=_APP) == labelled
         for id in "ab":
-            assert self.run(self.state.find(IntResource, id)) == self.resources.get(id)
+            assert await self.state.find(IntResource, id) == self.resources.get(id)
 
     def attempt(self, coroutine: Coroutine[Any, Any, ResultT], refusal: type[Exception] | None) -> ResultT | None:
         """Run to the predicted end: a result, or exactly this refusal."""
@@ -254,16 +244,13 @@ class MemoryStateModel(RuleBasedStateMachine):
         same(batch, [told])
         self.bookmarks.append(batch[0].bookmark)
 
-    def enter(self, options: WatchKindOptions) -> Watch:
-        return self.run(self._enter(options))
+    def enter(self, options: WatchKindOptions, position: int, initial: Sequence[Told] = ()) -> None:
+        watch = self.run(self._enter(self.state.watch_kind(_KIND, options)))
+        self.watchers.append(Watcher(watch, position, initial, options.query))
 
-    async def _enter(self, options: WatchKindOptions) -> Watch:
-        return await self.open_watches.enter_async_context(self.state.watch_kind(_KIND, options))
-
-    def enter_one(self, id: str, options: WatchOptions) -> Watch:
-        pointer = IntResource.pointer_to(id)
-        return self.run(self.open_watches.enter_async_context(self.state.watch(pointer, options)))
+    async def _enter(self, context: AbstractAsyncContextManager[Watch]) -> Watch:
+        return await self.open_watches.enter_async_context(context)
 
 
 TestMemoryStateModel = MemoryStateModel.TestCase
-TestMemoryStateModel.settings = settings(max_examples=50, stateful_step_count=40, deadline=None)
+TestMemoryStateModel.settings = settings(max_examples=50, stateful_step_count=50, deadline=None)

@@ -22,14 +22,14 @@ class Told(NamedTuple):
 class Watcher:
     """An open watch, where in the list it is, and what it is told before that."""
 
-    def __init__(self, watch: Watch, position: int, initial: list[Told], query: Query = ALL, id: str = "") -> None:
+    def __init__(self, watch: Watch, position: int, initial: Sequence[Told], query: Query = ALL, id: str = "") -> None:
         self.watch = watch
         self.position = position
         self.initial = initial
         self.query = query
         self.id = id
 
-    def expected(self, log: Sequence[Told], history: int) -> list[Told]:
+    def expected(self, log: Sequence[Told], history: int) -> Sequence[Told]:
         """Return the next batch; nothing if reading would wait."""
         if self.initial:
             return self.initial

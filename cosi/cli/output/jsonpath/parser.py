@@ -25,10 +25,10 @@ from cosi.cli.output.jsonpath.parts import (
 from cosi.cli.output.jsonpath.quoted import unquoted
 from cosi.cli.output.record import OutputError
 
-__all__ = ["MAX_NESTING", "MAX_TEMPLATE_CHARS", "parse"]
+__all__ = ["MAX_RANGES", "MAX_TEMPLATE_CHARS", "parse"]
 
 MAX_TEMPLATE_CHARS = 4096
-MAX_NESTING = 16  # of filters, unions and ranges
+MAX_RANGES = 16  # one inside another; filters nest three deep at most, for want of kinds of quotes
 
 OPERATORS: Final = frozenset(("==", "!=", "<", "<=", ">", ">="))
 
@@ -45,7 +45,7 @@ def parse(template: str) -> tuple[Part, ...]:
     """Return the parts of a template; OutputError if it is malformed or exceeds the bounds."""
     if len(template) > MAX_TEMPLATE_CHARS:
         raise OutputError(f"a template of {len(template)} characters is longer than {MAX_TEMPLATE_CHARS}")
-    scanner = _Scanner(template, 0)
+    scanner = _Scanner(template)
     open_ranges: list[tuple[tuple[Step, ...], list[Part]]] = []
     parts: list[Part] = []
     while (text := scanner.text()) or not scanner.done:
@@ -55,8 +55,8 @@ def parse(template: str) -> tuple[Part, ...]:
             break
         word, steps = scanner.action()
         if word == "range":
-            if len(open_ranges) >= MAX_NESTING:
-                raise OutputError(f"ranges nest deeper than {MAX_NESTING} levels")
+            if len(open_ranges) >= MAX_RANGES:
+                raise OutputError(f"ranges nest deeper than {MAX_RANGES} levels")
             open_ranges.append((steps, parts))
             parts = []
         elif word == "end":
@@ -74,12 +74,10 @@ def parse(template: str) -> tuple[Part, ...]:
 class _Scanner:
     """Reads left to right; each method starts behind the character that called for it."""
 
-    def __init__(self, source: str, nesting: int) -> None:
-        if nesting > MAX_NESTING:
-            raise OutputError(f"filters and unions nest deeper than {MAX_NESTING} levels")
+    def __init__(self, source: str, *, is_inner: bool = False) -> None:
         self._source = source
         self._at = 0
-        self._nesting = nesting
+        self._is_inner = is_inner  # a part of an action, where no range can begin or end
 
     @property
     def done(self) -> bool:
@@ -122,7 +120,7 @@ class _Scanner:
                     name = self._word()
                     if name in ("true", "false"):
                         steps.append(Literal(name == "true"))
-                    elif name in ("range", "end") and not word and not steps and not self._nesting:
+                    elif name in ("range", "end") and not word and not steps and not self._is_inner:
                         word = name
                     else:
                         raise OutputError(f"unrecognized identifier {name}")
@@ -197,7 +195,7 @@ class _Scanner:
         return self._source[start : self._at]
 
     def _inner(self, path: str) -> tuple[Step, ...]:
-        return _Scanner(f"{{{path}}}", self._nesting + 1).action()[1]
+        return _Scanner(f"{{{path}}}", is_inner=True).action()[1]
 
     def _until(self, end: str, problem: str) -> str:
         start = self._at

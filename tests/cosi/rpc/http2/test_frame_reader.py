@@ -1,13 +1,13 @@
 """Frames out of a byte stream that is cut anywhere."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cosi.rpc.http2 import frames
 from cosi.rpc.http2.errors import ErrorCode, ProtocolError, StreamError
 from cosi.rpc.http2.frame_reader import MAX_BLOCK_BYTES, MAX_BLOCK_PIECES, FrameReader
-from tests.cosi.rpc.http2.frame_samples import WHOLE_FRAMES
+from tests.cosi.rpc.http2.frame_samples import ANY_STREAM, whole_frame
 
 
 def read_all(reader: FrameReader) -> list[frames.Frame]:
@@ -17,7 +17,8 @@ def read_all(reader: FrameReader) -> list[frames.Frame]:
     return read
 
 
-@given(st.lists(WHOLE_FRAMES, max_size=6), st.data())
+@settings(deadline=None)
+@given(st.lists(whole_frame(ANY_STREAM), max_size=6), st.data())
 def test_the_same_frames_come_out_however_the_bytes_are_cut(sent: list[frames.Frame], draw: st.DataObject) -> None:
     stream = b"".join(frame.serialize() for frame in sent)
     cuts = sorted(draw.draw(st.lists(st.integers(0, len(stream)), max_size=8)))
@@ -31,6 +32,7 @@ def test_the_same_frames_come_out_however_the_bytes_are_cut(sent: list[frames.Fr
     assert received == sent
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=50), min_size=1, max_size=5), st.booleans())
 def test_a_header_block_comes_whole(pieces: list[bytes], end_stream: bool) -> None:
     reader = FrameReader()

@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cosi.rpc.http2 import huffman
@@ -35,6 +35,7 @@ def test_the_codes_are_those_of_appendix_b(symbol: int, code: str) -> None:
     assert f"{CODES[symbol]:b}" == "1" + code
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_text_survives_a_round_trip(text: bytes) -> None:
     assert huffman.decode(encode(text)) == text
@@ -43,8 +44,8 @@ def test_any_text_survives_a_round_trip(text: bytes) -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        pytest.param(b"\x00\xff", id="more padding than a byte"),
-        pytest.param(b"\x07\xfe", id="padding that is not all ones"),
+        pytest.param(b"\x07\xff", id="more padding than a byte"),
+        pytest.param(b"\x00", id="padding that is not all ones"),
         pytest.param(b"\xff\xff\xff\xff", id="the end-of-string symbol"),
     ],
 )
@@ -55,6 +56,7 @@ def test_what_no_encoder_writes_is_refused(data: bytes) -> None:
     assert refused.value.code is ErrorCode.COMPRESSION_ERROR
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_no_input_does_worse_than_being_refused(data: bytes) -> None:
     try:

@@ -1,0 +1,1 @@
+"""Promises of what `cosi get` prints."""

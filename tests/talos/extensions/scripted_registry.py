@@ -1,0 +1,67 @@
+"""A registry on loopback that does what a test tells it: real connections, and whatever answer is wanted."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import anyio
+import anyio.abc
+import msgspec
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A request as it came."""
+
+    path: str  # with its query
+    headers: dict[str, str]  # names in lower case
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What to send; with `cut_after` the connection ends after that many bytes of the body."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: dict[str, str] = {}
+    cut_after: int | None = None
+
+
+class ScriptedRegistry:
+    """Answers each request by a function, and remembers all of them."""
+
+    def __init__(self, host: str, answer: Callable[[Asked], Answer]) -> None:
+        self.host = host
+        self.asked: list[Asked] = []
+        self._answer = answer
+
+    async def serve(self, stream: anyio.abc.SocketStream) -> None:
+        async with stream:
+            received = b""
+            while True:
+                while b"\r\n\r\n" not in received:
+                    try:
+                        received += await stream.receive()
+                    except (anyio.EndOfStream, anyio.BrokenResourceError):
+                        return
+                head, _, received = received.partition(b"\r\n\r\n")
+                request, *lines = head.decode().split("\r\n")
+                headers = {key.lower(): value for key, _, value in (line.partition(": ") for line in lines)}
+                asked = Asked(request.split(" ")[1], headers)
+                self.asked.append(asked)
+                answer = self._answer(asked)
+                fields = {"Content-Length": str(len(answer.body)), **answer.headers}
+                text = "".join(f"{key}: {value}\r\n" for key, value in fields.items())
+                await stream.send(f"HTTP/1.1 {answer.status} Scripted\r\n{text}\r\n".encode())
+                await stream.send(answer.body[: answer.cut_after])
+                if answer.cut_after is not None:
+                    return
+
+
+@asynccontextmanager
+async def scripted_registry(answer: Callable[[Asked], Answer]) -> AsyncIterator[ScriptedRegistry]:
+    """Serve on a free port until the scope ends."""
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    port = listener.extra(anyio.abc.SocketAttribute.local_port)
+    server = ScriptedRegistry(f"127.0.0.1:{port}", answer)
+    async with listener, anyio.create_task_group() as tasks:
+        tasks.start_soon(listener.serve, server.serve)
+        yield server
+        tasks.cancel_scope.cancel()
