@@ -173,9 +173,10 @@ class Runtime:
 
     async def _remove(self, pointer: Pointer) -> None:
         try:
-            if await self.teardown(pointer):
-                await self.destroy(pointer)
-        except (errors.NotFound, errors.PendingFinalizers):
+            await self.destroy(pointer)
+        except errors.PendingFinalizers:
+            await self.teardown(pointer)
+        except errors.NotFound:
             return
 
     def _check_read(self, kind: Kind, id: str | None) -> None:

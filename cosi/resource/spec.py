@@ -7,8 +7,9 @@
 From the numbers follows the protobuf encoding that every COSI client reads; from the order of the fields follows the
 YAML that people see (keys in camelCase, as Go's structs spell them).
 
-What the bytes leave out reads as zero or empty, as everywhere in protobuf, whatever the default here. So another default
-is a convenience for who makes a spec, never the meaning of absence, and an enum needs a member for the empty string.
+What the bytes leave out reads as zero or empty, as everywhere in protobuf, whatever the default here. So another
+default is a convenience for who makes a spec, never the meaning of absence, and an enum needs a member for the empty
+string.
 """
 
 from __future__ import annotations

@@ -146,7 +146,9 @@ class State:
 
         def apply(current: AnyResource) -> AnyResource:
             known = _like(resource, current)
-            return change(known) if change else known.with_spec(resource.spec)
+            wanted = change(known) if change else known.with_spec(resource.spec)
+            # Where the type is not known to the core, only the typed forms can tell that nothing changed.
+            return current if wanted.equivalent(known) else wanted
 
         stored = await self.update_with_conflicts(resource.pointer, apply, owner=owner, expected_phase=expected_phase)
         return _like(resource, stored)

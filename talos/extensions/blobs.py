@@ -175,8 +175,9 @@ class BlobWriter:
     def commit(self) -> None:
         """Verify, make durable and move into place. Raises BlobCorrupt, and then nothing is kept."""
         if self.offset != self._descriptor.size:
+            found = f"{self.offset} bytes"
             self._discard()
-            raise BlobCorrupt(f"{self._descriptor.size} bytes of {self._descriptor.digest}", f"{self.offset} bytes")
+            raise BlobCorrupt(f"{self._descriptor.size} bytes of {self._descriptor.digest}", found)
         found = f"{self._hash.name}:{self._hash.hexdigest()}"
         if found != self._descriptor.digest:
             self._discard()

@@ -9,6 +9,7 @@ import re
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from http import HTTPStatus
 
 import httpx2
 
@@ -58,42 +59,59 @@ class RegistrySource:
 
     async def document(self, selector: str) -> bytes:
         """Return the index or manifest that a tag or digest names."""
-        path = f"/v2/{self._location.repository}/manifests/{selector}"
-        async with self._get(path, {"Accept": _ACCEPT}, wanted=selector) as response:
+        response = await self._get(f"manifests/{selector}", {"Accept": _ACCEPT})
+        try:
+            self._check_status(response, selector)
             return await self._bounded(response, oci.MAX_MANIFEST_BYTES, f"the manifest {selector}")
+        finally:
+            await response.aclose()
 
     @asynccontextmanager
     async def blob(self, descriptor: Descriptor, *, offset: int) -> AsyncIterator[BlobStream]:
         """Open a blob, from `offset` on where the registry answers ranges."""
-        path = f"/v2/{self._location.repository}/blobs/{descriptor.digest}"
-        headers = {"Range": f"bytes={offset}-"} if offset else {}
-        async with self._get(path, headers, wanted=descriptor.digest) as response:
-            begins = _range_start(response) if response.status_code == httpx2.codes.PARTIAL_CONTENT else 0
-            if begins not in (0, offset):
-                raise MalformedImage(
-                    self._reference, f"registry {self._location.host} answered another range than asked"
-                )
-            yield BlobStream(begins, self._chunks(response))
-
-    async def _chunks(self, response: httpx2.Response) -> AsyncIterator[bytes]:
-        with self._translating():
-            async for chunk in response.aiter_raw(CHUNK_BYTES):
-                yield chunk
-
-    @asynccontextmanager
-    async def _get(self, path: str, headers: dict[str, str], *, wanted: str) -> AsyncIterator[httpx2.Response]:
-        """Send a request, answer one challenge, and hand out a response that carries the content."""
-        url = self._base.copy_with(path=path)
-        response = await self._send(url, headers)
+        path = f"blobs/{descriptor.digest}"
+        response = await self._get(path, {"Range": f"bytes={offset}-"} if offset else {})
+        if response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            # What came before cannot be a part of this blob.
+            await response.aclose()
+            response = await self._get(path, {})
         try:
-            if response.status_code == httpx2.codes.UNAUTHORIZED:
-                await response.aclose()
-                self._authorization = await self._answer(response)
-                response = await self._send(url, headers)
-            self._check_status(response, wanted)
-            yield response
+            self._check_status(response, descriptor.digest)
+            begins = _range_start(response) if response.status_code == HTTPStatus.PARTIAL_CONTENT else 0
+            if begins not in (0, offset):
+                problem = f"registry {self._location.host} answered another range than asked"
+                raise MalformedImage(self._reference, problem)
+            yield BlobStream(begins, self._chunks(response))
         finally:
             await response.aclose()
+
+    async def _chunks(self, response: httpx2.Response) -> AsyncIterator[bytes]:
+        """Yield the body in large pieces; where the connection breaks, first what came before it did."""
+        pending = bytearray()
+        broken: RegistryUnreachable | None = None
+        try:
+            with self._translating():
+                async for piece in response.aiter_raw():
+                    pending += piece
+                    if len(pending) >= CHUNK_BYTES:
+                        yield bytes(pending)
+                        pending.clear()
+        except RegistryUnreachable as error:
+            broken = error
+        if pending:
+            yield bytes(pending)
+        if broken is not None:
+            raise broken
+
+    async def _get(self, path: str, headers: dict[str, str]) -> httpx2.Response:
+        """Send a request and answer one challenge; whoever takes the response closes it."""
+        url = self._base.copy_with(path=f"/v2/{self._location.repository}/{path}")
+        response = await self._send(url, headers)
+        if response.status_code != HTTPStatus.UNAUTHORIZED:
+            return response
+        await response.aclose()
+        self._authorization = await self._answer(response)
+        return await self._send(url, headers)
 
     async def _send(self, url: httpx2.URL, headers: dict[str, str]) -> httpx2.Response:
         """Send a request and follow redirects; only the registry itself sees the Authorization header."""
@@ -105,7 +123,7 @@ class RegistrySource:
                     "GET", url, headers={"Accept-Encoding": "identity", **headers, **extra}
                 )
                 response = await self._client.send(request, stream=True, auth=None, follow_redirects=False)
-            if response.status_code == httpx2.codes.UNAUTHORIZED and not own:
+            if response.status_code == HTTPStatus.UNAUTHORIZED and not own:
                 await response.aclose()
                 raise self._refused(f"redirected to {url.host}, which wants credentials of its own")
             if response.status_code not in _REDIRECTS:
@@ -135,9 +153,9 @@ class RegistrySource:
             request = self._client.build_request("GET", url, headers={"Accept-Encoding": "identity", **headers})
             answer = await self._client.send(request, stream=True, auth=None, follow_redirects=False)
         try:
-            if answer.status_code in (401, 403):
+            if answer.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
                 raise self._not_authorized()
-            if answer.status_code != httpx2.codes.OK:
+            if answer.status_code != HTTPStatus.OK:
                 raise self._failed(answer, f"its token server {url.host} answered")
             token = token_of(await self._bounded(answer, MAX_TOKEN_BYTES, "the answer of the token server"))
         finally:
@@ -156,11 +174,11 @@ class RegistrySource:
 
     def _check_status(self, response: httpx2.Response, wanted: str) -> None:
         status = response.status_code
-        if status in (httpx2.codes.OK, httpx2.codes.PARTIAL_CONTENT):
+        if status in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
             return
-        if status in (httpx2.codes.UNAUTHORIZED, httpx2.codes.FORBIDDEN):
+        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             raise self._not_authorized()
-        if status == httpx2.codes.NOT_FOUND:
+        if status == HTTPStatus.NOT_FOUND:
             raise ImageNotFound(self._reference, f"{self._location.host}/{self._location.repository}", wanted)
         raise self._failed(response, "answered")
 

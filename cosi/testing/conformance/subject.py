@@ -38,7 +38,10 @@ class Subject:
     """Whether a watch can be resumed from a bookmark."""
 
     overrun_events: ClassVar[int | None] = None
-    """How many events certainly overrun a watcher that does not read; None if that can't be had, or takes too many."""
+    """How many events certainly overrun a watcher that does not read; None if that can't be had, or takes too many.
+
+    A connection's buffers count: a remote state reads on its watchers' behalf, and may never let them be overrun.
+    """
 
     @pytest.fixture
     def state(self) -> State:

@@ -326,6 +326,26 @@ def test_a_silent_server_meets_the_deadline(tmp_path: Path) -> None:
         channel.unary("/test/echo", bytes(1_000_000), timeout_seconds=SHORT_SECONDS)
 
 
+def test_a_server_that_stops_reading_meets_the_deadline(tmp_path: Path) -> None:
+    room = frames.Settings({frames.INITIAL_WINDOW_SIZE: frames.MAX_WINDOW_BYTES}), frames.WindowUpdate(0, 1 << 30)
+    channel, accepted = RawServer(tmp_path / "s", b"".join(frame.serialize() for frame in room)).connect()
+
+    with channel, closing(accepted), pytest.raises(RpcError, match="DEADLINE_EXCEEDED"):
+        channel.unary("/test/echo", bytes(10_000_000), timeout_seconds=SHORT_SECONDS)
+
+
+def test_a_server_that_cancels_at_the_deadline_means_the_deadline(tmp_path: Path) -> None:
+    resets = frames.Settings(), frames.RstStream(1, ErrorCode.CANCEL), frames.RstStream(3, ErrorCode.CANCEL)
+    channel, accepted = RawServer(tmp_path / "s", b"".join(frame.serialize() for frame in resets)).connect()
+
+    with channel, closing(accepted):
+        late = channel.stream("/test/echo", b"", timeout_seconds=0)
+        with pytest.raises(RpcError, match="CANCELLED: the server reset the call: CANCEL"):
+            channel.unary("/test/echo", b"")
+        with pytest.raises(RpcError, match="DEADLINE_EXCEEDED"):
+            next(late)
+
+
 def test_a_server_that_is_not_grpc_is_told_from_one_that_is(tmp_path: Path) -> None:
     channel, accepted = RawServer(tmp_path / "s", b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n").connect()
 

@@ -1,5 +1,6 @@
 """Which targets can be reached, and what is said of those that cannot."""
 
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import closing
@@ -91,6 +92,16 @@ def test_a_socket_left_behind_is_told_from_one_in_use(tmp_path: Path) -> None:
 
     assert error.code is Code.UNAVAILABLE
     assert error.message == f"nobody listens on the socket {path}: the node that made it is gone; start it again"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may open any socket")
+def test_a_socket_of_somebody_else_names_who_may_open_it(listening: Path) -> None:
+    listening.chmod(0)
+
+    error = refusal(str(listening))
+
+    assert error.code is Code.UNAVAILABLE
+    assert error.message == f"this user may not open the socket {listening}: run as its owner, or as root"
 
 
 def test_a_file_that_is_no_socket_is_said_to_be_none(tmp_path: Path) -> None:

@@ -48,6 +48,16 @@ async def test_what_is_read_by_name_is_as_it_is_stored(state: State) -> None:
     assert by_type.spec == PathSpec(path="a")
 
 
+async def test_modify_sees_that_nothing_changes_where_the_core_does_not_know_the_type(state: State) -> None:
+    await state.create(Resource(path("a").metadata, OpaqueSpec(PathSpec(path="a").to_proto(), "")))
+
+    same = await state.modify(path("a"))
+    changed = await state.modify(PathResource.new("a", PathSpec(path="b")))
+
+    assert (same.metadata.version, same.spec.path) == (1, "a")
+    assert (changed.metadata.version, changed.spec.path) == (2, "b")
+
+
 async def test_a_state_of_a_state_is_a_state(state: State) -> None:
     outer = State(State(state))
     assert isinstance(outer.core, SupportsTeardown)

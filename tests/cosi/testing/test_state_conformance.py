@@ -7,6 +7,8 @@ from typing import Final
 
 import pytest
 
+import cosi.testing.state_conformance  # noqa: F401 - the runs inside find it loaded, and are quick
+
 pytest_plugins = ["pytester"]
 
 _BACKEND: Final = """

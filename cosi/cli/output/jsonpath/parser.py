@@ -33,6 +33,7 @@ MAX_RANGES = 16  # one inside another; filters nest three deep at most, for want
 OPERATORS: Final = frozenset(("==", "!=", "<", "<=", ">", ">="))
 
 _TERMINATORS = frozenset(" \t\r\n.,[]$@{}")
+_RANGE_WORD = re.compile(r"(?:range|end)(?=[ \t\r\n.,\[\]$@{}]|\Z)")
 _KEY = re.compile(r"'([^']*)'")
 _SLICE = re.compile(r"(-?[0-9]*)(:-?[0-9]*)?(:-?[0-9]*)?")
 _COMPARISON = re.compile(r"([^!<>=]+)([!<>=]+)(.+)", re.DOTALL)
@@ -48,11 +49,10 @@ def parse(template: str) -> tuple[Part, ...]:
     scanner = _Scanner(template)
     open_ranges: list[tuple[tuple[Step, ...], list[Part]]] = []
     parts: list[Part] = []
-    while (text := scanner.text()) or not scanner.done:
-        if text:
+    while not scanner.done:
+        if text := scanner.text():
             parts.append(Text(text))
-        if scanner.done:
-            break
+            continue
         word, steps = scanner.action()
         if word == "range":
             if len(open_ranges) >= MAX_RANGES:
@@ -96,38 +96,44 @@ class _Scanner:
         word = ""
         steps: list[Step] = []
         while not self._skip("}"):
-            if self._skip("[?("):
+            begins = None if word or steps or self._is_inner else _RANGE_WORD.match(self._source, self._at)
+            if begins:
+                word = begins[0]
+                self._at = begins.end()
+            elif self._skip("[?("):
                 steps.append(self._filter())
             elif self._skip(".."):
                 if steps and isinstance(steps[-1], Recursive):
                     raise OutputError("invalid multiple recursive descent")
                 steps.append(Recursive())
-                if self._peek() == "_" or self._peek().isalnum():
+                if _is_letter(self._peek()):
                     steps.append(self._field())
             else:
-                char = self._next()
-                if char in ("", "\n", "\r"):
-                    raise OutputError("unclosed action")
-                if char == "[":
-                    steps += self._bracket()
-                elif char in ("'", '"'):
-                    steps.append(self._quoted(char))
-                elif char == ".":
-                    steps.append(self._field())
-                elif char in "+-" or char.isdecimal():
-                    steps.append(self._number())
-                elif char == "_" or char.isalnum():
-                    name = self._word()
-                    if name in ("true", "false"):
-                        steps.append(Literal(name == "true"))
-                    elif name in ("range", "end") and not word and not steps and not self._is_inner:
-                        word = name
-                    else:
-                        raise OutputError(f"unrecognized identifier {name}")
-                elif char not in " @$":
-                    shown = f" '{char}'" if char.isprintable() else ""
-                    raise OutputError(f"unrecognized character in action: U+{ord(char):04X}{shown}")
+                steps += self._simple_steps()
         return word, tuple(steps)
+
+    def _simple_steps(self) -> list[Step]:
+        """Read what its first character tells apart; the current object, `@` or `$`, is no step at all."""
+        char = self._next()
+        if char in ("", "\n", "\r"):
+            raise OutputError("unclosed action")
+        if char in " @$":
+            return []
+        if char == "[":
+            return self._bracket()
+        if char in "'\"":
+            return [self._quoted(char)]
+        if char == ".":
+            return [self._field()]
+        if char in "+-" or char.isdecimal():
+            return [self._number()]
+        if _is_letter(char):
+            name = self._word()
+            if name not in ("true", "false"):
+                raise OutputError(f"unrecognized identifier {name}")
+            return [Literal(name == "true")]
+        shown = f" '{char}'" if char.isprintable() else ""
+        raise OutputError(f"unrecognized character in action: U+{ord(char):04X}{shown}")
 
     def _bracket(self) -> list[Step]:
         inner = self._until("]", "unterminated array")
@@ -216,6 +222,10 @@ class _Scanner:
         char = self._peek()
         self._at += 1
         return char
+
+
+def _is_letter(char: str) -> bool:
+    return char == "_" or char.isalnum()
 
 
 def _slice(inner: str) -> Slice:

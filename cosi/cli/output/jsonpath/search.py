@@ -4,6 +4,7 @@ Evaluation follows k8s.io/client-go/util/jsonpath, with two differences. Where t
 maps (wildcards, recursion), the order is the document's; and a range over nothing is nothing, not an error.
 """
 
+from collections.abc import Iterable
 from typing import Final, NoReturn
 
 from cosi.cli.output.jsonpath import parts as syntax
@@ -14,7 +15,17 @@ __all__ = ["MAX_VALUES", "Search"]
 
 MAX_VALUES = 1_000_000  # found in all steps together; `..` squares with each repetition
 
-_GO_TYPES: Final = {dict: "map[string]interface {}", str: "string", bool: "bool", int: "int", float: "float64"}
+_GO_TYPES: Final[dict[type, str]] = {
+    type(None): "<nil>",
+    bool: "bool",
+    int: "int",
+    float: "float64",
+    str: "string",
+    bytes: "string",
+    Timestamp: "time.Time",
+    list: "[]interface {}",
+    dict: "map[string]interface {}",
+}
 
 
 class Search:
@@ -28,6 +39,7 @@ class Search:
         """Return what each part finds in `value`, in order."""
         groups: list[list[object]] = []
         for part in parts:
+            self._count(1)
             match part:
                 case syntax.Text(text):
                     groups.append([text])
@@ -41,7 +53,6 @@ class Search:
     def _walk(self, steps: tuple[syntax.Step, ...], values: list[object]) -> list[object]:
         for step in steps:
             values = self._step(step, values)
-            self._count(len(values) + 1)
         return values
 
     def _step(self, step: syntax.Step, values: list[object]) -> list[object]:
@@ -49,17 +60,24 @@ class Search:
             case syntax.Field(name):
                 return self._field(name, values)
             case syntax.Wildcard():
-                return [child for value in values for child in _children(value)]
+                return self._gathered(_children(value) for value in values)
             case syntax.Recursive():
-                return [found for value in values for found in self._descend(value)]
+                return self._gathered(self._descend(value) for value in values)
             case syntax.Slice():
-                return [item for value in values if value is not None for item in _sliced(step, value)]
+                return self._gathered(_sliced(step, value) for value in values if value is not None)
             case syntax.Union(paths):
-                return [found for path in paths for found in self._walk(path, values)]
+                return self._gathered(self._walk(path, values) for path in paths)
             case syntax.Filter():
-                return [item for value in values for item in self._filtered(step, value)]
+                return self._gathered(self._filtered(step, value) for value in values)
             case syntax.Literal(literal):
                 return [literal] if isinstance(literal, str) else [literal for _ in values]
+
+    def _gathered(self, chunks: Iterable[list[object]]) -> list[object]:
+        result: list[object] = []
+        for chunk in chunks:
+            self._count(len(chunk) + 1)
+            result += chunk
+        return result
 
     def _count(self, values: int) -> None:
         self._found += values
@@ -77,13 +95,14 @@ class Search:
         if isinstance(value, str) and not isinstance(value, Timestamp):
             return [value] if value else []  # to Go a string has its bytes below it
         children = _children(value)
-        self._count(len(children))
+        self._count(len(children) + 1)
         below = [found for child in children for found in self._descend(child)]
         return [value, *below] if children else []
 
     def _filtered(self, step: syntax.Filter, value: object) -> list[object]:
         if not isinstance(value, list):
             raise OutputError(f"{_go_type(value)} is not array or slice and cannot be filtered")
+        self._count(len(value))
         return [item for item in value if self._passes(step, item)]
 
     def _passes(self, step: syntax.Filter, item: object) -> bool:
@@ -162,4 +181,4 @@ def _ordered(operator: str, *, less: bool, equal: bool) -> bool:
 
 
 def _go_type(value: object) -> str:
-    return "<nil>" if value is None else _GO_TYPES.get(type(value), "time.Time")
+    return _GO_TYPES.get(type(value), type(value).__name__)

@@ -218,6 +218,18 @@ def test_a_cancelled_call_is_reset_and_silent() -> None:
     assert server.say(frames.Data(stream_id, envelope(b"late")), server.trailers(stream_id)) == []
 
 
+def test_a_bad_frame_for_a_call_that_has_ended_changes_nothing() -> None:
+    server = Server()
+    stream_id = server.call()
+    server.connection.cancel(stream_id)
+    server.heard()
+
+    nothing = bytes.fromhex("000004 08 00 00000001 00000000")
+
+    assert server.connection.receive(nothing) == []
+    assert server.heard() == []
+
+
 def test_headers_of_a_cancelled_call_still_move_the_table() -> None:
     server = Server()
     cancelled, other = server.call(), server.call()

@@ -1,0 +1,165 @@
+"""What the store holds is whole and is what its digest says, whatever happens while it comes."""
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from talos.extensions.blobs import BlobCorrupt, BlobMissing, BlobStore, digest_of
+from talos.extensions.oci import Descriptor
+
+CONTENT = b"content" * 1000
+
+
+def promise(content: bytes = CONTENT, algorithm: str = "sha256") -> Descriptor:
+    return Descriptor("", digest_of(content, algorithm), len(content))
+
+
+def partial_files(store: BlobStore) -> list[str]:
+    return os.listdir(store.directory / "partial")
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
+def test_a_blob_is_found_under_its_digest(store: BlobStore, algorithm: str) -> None:
+    store.put(CONTENT, digest_of(CONTENT, algorithm))
+
+    assert promise(algorithm=algorithm) in store
+    assert store.read(digest_of(CONTENT, algorithm), max_bytes=10_000) == CONTENT
+    assert stat.S_IMODE(store.path(digest_of(CONTENT, algorithm)).stat().st_mode) == 0o600
+
+
+@given(st.lists(st.binary(max_size=50)))
+def test_pieces_make_a_blob(tmp_path_factory: pytest.TempPathFactory, pieces: list[bytes]) -> None:
+    store = BlobStore(tmp_path_factory.getbasetemp() / "pieces")
+    content = b"".join(pieces)
+
+    with store.writer(promise(content)) as writer:
+        for piece in pieces:
+            writer.write(piece)
+        writer.commit()
+
+    assert store.read(digest_of(content), max_bytes=10_000) == content
+
+
+def test_a_blob_is_not_there_before_it_is_whole(store: BlobStore) -> None:
+    with store.writer(promise()) as writer:
+        writer.write(CONTENT)
+        assert promise() not in store
+
+
+def test_the_next_writer_goes_on_where_the_last_one_ended(store: BlobStore) -> None:
+    with store.writer(promise()) as writer:
+        writer.write(CONTENT[:100])
+
+    with store.writer(promise()) as writer:
+        assert writer.offset == 100
+        writer.write(CONTENT[100:])
+        writer.commit()
+
+    assert promise() in store
+
+
+def test_two_writers_of_one_blob_do_not_meet(store: BlobStore) -> None:
+    with store.writer(promise()) as one, store.writer(promise()) as two:
+        one.write(CONTENT[:100])
+        two.write(CONTENT)
+        two.commit()
+        one.write(CONTENT[100:])
+        one.commit()
+
+    assert store.read(digest_of(CONTENT), max_bytes=10_000) == CONTENT
+    assert partial_files(store) == []
+
+
+@pytest.mark.parametrize("content", [CONTENT[:-1], b"X" + CONTENT[1:]], ids=["short", "changed"])
+def test_bytes_that_were_not_promised_are_refused_and_forgotten(store: BlobStore, content: bytes) -> None:
+    with store.writer(promise()) as writer:
+        writer.write(content)
+        with pytest.raises(BlobCorrupt, match="expected"):
+            writer.commit()
+
+    assert promise() not in store
+    assert partial_files(store) == []
+
+
+def test_more_bytes_than_promised_are_refused_as_they_come(store: BlobStore) -> None:
+    with store.writer(promise()) as writer, pytest.raises(BlobCorrupt, match="got more"):
+        writer.write(CONTENT + b"x")
+
+    assert partial_files(store) == []
+
+
+def test_a_blob_changed_behind_our_back_is_not_handed_out(store: BlobStore) -> None:
+    store.put(CONTENT, digest_of(CONTENT))
+    store.path(digest_of(CONTENT)).write_bytes(b"X" + CONTENT[1:])
+
+    with pytest.raises(BlobCorrupt):
+        store.read(digest_of(CONTENT), max_bytes=10_000)
+
+
+def test_reading_is_bounded(store: BlobStore) -> None:
+    store.put(CONTENT, digest_of(CONTENT))
+
+    with pytest.raises(BlobCorrupt, match="at most 10 bytes"):
+        store.read(digest_of(CONTENT), max_bytes=10)
+
+
+def test_a_missing_blob_is_named(store: BlobStore) -> None:
+    with pytest.raises(BlobMissing, match=digest_of(CONTENT)):
+        store.open(digest_of(CONTENT))
+
+
+@pytest.mark.parametrize(
+    "digest", ["", "sha256:..", "sha256:" + "A" * 64, "md5:" + "a" * 32, "sha256:../../etc/passwd"]
+)
+def test_only_a_digest_leads_to_a_path(store: BlobStore, digest: str) -> None:
+    with pytest.raises(ValueError, match="is no digest"):
+        store.path(digest)
+
+
+def test_garbage_goes_and_what_is_wanted_or_under_way_stays(store: BlobStore) -> None:
+    for content in (b"keep", b"held", b"garbage"):
+        store.put(content, digest_of(content))
+
+    with store.holding() as held, store.writer(promise()) as writer:
+        held.add(digest_of(b"held"))
+        writer.write(CONTENT[:10])
+        freed = store.keep_only({digest_of(b"keep")})
+        writer.write(CONTENT[10:])
+        writer.commit()
+
+    assert freed == len(b"garbage")
+    assert [store.path(digest_of(c)).exists() for c in (b"keep", b"held", b"garbage")] == [True, True, False]
+    assert store.keep_only(set()) == len(b"keep") + len(b"held") + len(CONTENT)
+
+
+def test_garbage_of_cut_transfers_goes_too(store: BlobStore) -> None:
+    with store.writer(promise()) as writer:
+        writer.write(CONTENT[:10])
+
+    store.keep_only({digest_of(CONTENT)})
+    assert len(partial_files(store)) == 1
+    store.keep_only(set())
+    assert partial_files(store) == []
+
+
+def test_a_crash_leaves_nothing_behind_once_the_store_is_opened(tmp_path: Path) -> None:
+    program = f"""
+import os, pathlib
+from talos.extensions.blobs import BlobStore
+from talos.extensions.oci import Descriptor
+writer = BlobStore(pathlib.Path({str(tmp_path)!r})).writer(Descriptor("", {digest_of(CONTENT)!r}, {len(CONTENT)}))
+writer.__enter__().write({CONTENT!r})
+os._exit(1)
+"""
+    subprocess.run([sys.executable, "-c", program], check=False, cwd=Path(__file__).parents[3])
+
+    store = BlobStore(tmp_path)
+
+    assert promise() not in store
+    assert partial_files(store) == []

@@ -1,0 +1,158 @@
+"""Whatever happens during an installation, a complete image boots."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from talos.extensions.blobs import BlobStore
+from talos.extensions.bootimage import BootImageError, BootLayer
+from talos.extensions.slots import Slots
+from tests.talos.extensions.archives import device, file
+from tests.talos.extensions.installed import boot_layer
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def slots(tmp_path: Path) -> Slots:
+    return Slots(tmp_path / "slots")
+
+
+@pytest.fixture
+def layers(store: BlobStore, tmp_path: Path) -> list[BootLayer]:
+    return [
+        boot_layer(index, name, store, tmp_path / "images", file(f"rootfs/usr/local/{name}"))
+        for index, name in enumerate(["one", "two", "three"])
+    ]
+
+
+def test_nothing_boots_before_the_first_installation(slots: Slots) -> None:
+    assert slots.current() is None
+
+
+def test_what_is_installed_boots(slots: Slots, layers: list[BootLayer], store: BlobStore) -> None:
+    image = slots.install(layers, store)
+
+    assert slots.current() == image
+    assert Slots(slots.directory).current() == image
+
+
+def test_the_image_before_stays_and_older_ones_go(slots: Slots, layers: list[BootLayer], store: BlobStore) -> None:
+    for count in (1, 2, 3):
+        slots.install(layers[:count], store)
+
+    assert slots.names() == ("0002", "0003")
+
+
+def test_installing_the_same_again_changes_nothing(slots: Slots, layers: list[BootLayer], store: BlobStore) -> None:
+    first = slots.install(layers, store)
+
+    assert slots.install(layers, store) == first
+    assert slots.names() == (first.name,)
+
+
+def test_the_image_before_can_be_chosen_again(slots: Slots, layers: list[BootLayer], store: BlobStore) -> None:
+    first = slots.install(layers[:1], store)
+    slots.install(layers, store)
+
+    slots.select(first.name)
+
+    assert slots.current() == first
+
+
+def test_a_failed_installation_changes_nothing(
+    slots: Slots, layers: list[BootLayer], store: BlobStore, tmp_path: Path
+) -> None:
+    image = slots.install(layers, store)
+    hostile = boot_layer(3, "hostile", store, tmp_path / "images", device("rootfs/usr/local/null"))
+
+    with pytest.raises(BootImageError):
+        slots.install([*layers, hostile], store)
+
+    assert slots.current() == image
+    assert sorted(os.listdir(slots.directory)) == ["0001", "current"]
+
+
+def test_a_damaged_image_is_told_and_installing_repairs_it(
+    slots: Slots, layers: list[BootLayer], store: BlobStore
+) -> None:
+    damaged = slots.install(layers, store)
+    damaged.archive(damaged.layers[0]).unlink()
+
+    with pytest.raises(BootImageError, match=r"the archive of 000\.oci-images-one is missing"):
+        slots.current()
+    assert slots.install(layers, store).name == "0002"
+    assert slots.current() is not None
+
+
+def test_what_boots_is_never_pruned(slots: Slots, layers: list[BootLayer], store: BlobStore) -> None:
+    slots.install(layers[:1], store)
+    slots.install(layers, store)
+
+    assert slots.prune() == ("0001",)
+    assert slots.prune() == ()
+    assert slots.current() is not None
+
+
+@pytest.mark.parametrize("name", ["", "..", "current", "../x", "1"])
+def test_a_name_that_names_no_image_is_refused(slots: Slots, name: str) -> None:
+    with pytest.raises(BootImageError, match="names no boot image"):
+        slots.select(name)
+
+
+def test_an_image_that_is_not_there_cannot_be_chosen(slots: Slots) -> None:
+    with pytest.raises(BootImageError, match="cannot be read"):
+        slots.select("0007")
+
+
+CRASHING = """
+import os, pathlib, sys
+from talos.extensions.blobs import BlobStore
+from talos.extensions.bootimage import BootLayer
+from talos.extensions.manifest import Metadata
+from talos.extensions.slots import Slots
+left = int(sys.argv[1])
+def countdown(event, arguments):
+    # Every change of the file system that Python announces is a place to crash at.
+    global left
+    if event in ("os.rename", "os.symlink", "os.mkdir", "os.remove", "os.rmdir") or (
+        event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR)
+    ):
+        left -= 1
+        if left == 0:
+            os._exit(9)
+slots = Slots(pathlib.Path(sys.argv[2]))
+store = BlobStore(pathlib.Path(sys.argv[3]))
+layer = BootLayer(sys.argv[4], sys.argv[5], sys.argv[6], Metadata(name="new", version="2"))
+sys.addaudithook(countdown)
+slots.install([layer], store)
+"""
+
+
+def test_a_crash_at_any_step_leaves_a_complete_image_that_boots(
+    slots: Slots, layers: list[BootLayer], store: BlobStore
+) -> None:
+    old = slots.install(layers[:1], store)
+    new = layers[1]
+    arguments = [str(slots.directory), str(store.directory), new.extension_id, new.image, new.manifest_digest]
+    found: list[str] = []
+    for step in range(1, 100):
+        ended = subprocess.run([sys.executable, "-c", CRASHING, str(step), *arguments], check=False, cwd=ROOT)
+
+        after = Slots(slots.directory)
+        booting = after.current()
+        assert booting is not None
+        found.append(booting.name)
+        assert booting == old or booting.is_made_of([new])
+        assert not [name for name in os.listdir(slots.directory) if name.endswith(".partial")]
+        if ended.returncode == 0:
+            break
+        after.select(old.name)
+        after.prune()
+
+    assert ended.returncode == 0
+    assert len(found) > 5
+    assert booting.is_made_of([new])
