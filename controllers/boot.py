@@ -11,7 +11,8 @@ from cosi.controller.runtime import Runtime
 from resources import boot_image, boot_status
 from resources.boot_image import BootImage
 from resources.boot_status import BootStatus, BootStatusSpec
-from talos.extensions.activation import activate
+from talos.extensions.activation import ActivationError, activate
+from talos.extensions.bootimage import BootImageError
 from talos.extensions.slots import Slots
 
 ACTIVATION = "unpacked read-only"
@@ -34,12 +35,18 @@ class BootController(Controller):
         async for _ in runtime.reconcile():
             image = await runtime.find(BootImage, boot_image.ID)
             status = await runtime.find(BootStatus, boot_status.ID)
-            if image is None or (status is not None and status.spec.image == image.spec.name):
+            active = status.spec if status is not None else BootStatusSpec()
+            if image is None or (active.image == image.spec.name and not active.problem):
                 continue
-            installed = await to_thread.run_sync(self._slots.current)
-            if installed is None or installed.name != image.spec.name:
-                continue
-            await to_thread.run_sync(activate, installed, self._root)
+            try:
+                installed = await to_thread.run_sync(self._slots.current)
+                if installed is None or installed.name != image.spec.name:
+                    continue
+                await to_thread.run_sync(activate, installed, self._root)
+            except (ActivationError, BootImageError, OSError) as error:
+                failed = active.model_copy(update={"problem": str(error)})
+                await runtime.modify(BootStatus.new(boot_status.ID, failed))
+                raise  # to be tried again, later each time
             runtime.log.info("booted", image=installed.name, extensions=len(installed.layers), root=str(self._root))
             spec = BootStatusSpec(image=installed.name, root=str(self._root), activation=ACTIVATION)
             await runtime.modify(BootStatus.new(boot_status.ID, spec))

@@ -84,10 +84,10 @@ class ExtensionFetchController(Controller):
                 async with self._slots:
                     await _publish(runtime, extension.id, status)
                     pulled = await self._pull(runtime, extension, status)
-            except (PullError, InvalidCredentials) as error:
+            except (PullError, InvalidCredentials, OSError) as error:
                 attempts += 1
                 delay = backoff.next()
-                problem, remedy = getattr(error, "problem", str(error)), getattr(error, "remedy", "")
+                problem, remedy = _reason(error)
                 log.warning("fetch failed", error=str(error), attempts=attempts, retry_in=round(delay, 1))
                 failed = ExtensionImageSpec(
                     image=image, state=FetchState.FAILED, problem=problem, remedy=remedy, attempts=attempts
@@ -103,7 +103,7 @@ class ExtensionFetchController(Controller):
         """Pull once, publishing progress meanwhile."""
         credentials = await to_thread.run_sync(Credentials.from_environment)
         latest: list[Progress] = []
-        outcome: PulledImage | PullError
+        outcome: PulledImage | PullError | OSError
         async with anyio.create_task_group() as tasks:
 
             async def publish_progress() -> None:
@@ -125,10 +125,10 @@ class ExtensionFetchController(Controller):
                     credentials=credentials,
                     progress=latest.append,
                 )
-            except PullError as error:
+            except (PullError, OSError) as error:
                 outcome = error  # raised outside the task group, which would wrap it
             tasks.cancel_scope.cancel()
-        if isinstance(outcome, PullError):
+        if isinstance(outcome, Exception):
             raise outcome
         return outcome
 
@@ -165,6 +165,15 @@ class _Fetch:
 
 async def _publish(runtime: Runtime, id: str, spec: ExtensionImageSpec) -> None:
     await runtime.modify(ExtensionImage.new(id, spec))
+
+
+def _reason(error: PullError | InvalidCredentials | OSError) -> tuple[str, str]:
+    """Return what is wrong and what to do about it."""
+    if isinstance(error, PullError):
+        return error.problem, error.remedy
+    if isinstance(error, OSError):
+        return f"the store can't be written: {error.strerror}", "make room, or correct the permissions"
+    return str(error), ""
 
 
 def _ready(image: str, pulled: PulledImage) -> ExtensionImageSpec:

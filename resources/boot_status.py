@@ -13,11 +13,15 @@ ID: Final = "boot"
 
 
 class BootStatusSpec(Spec):
-    """The active boot image, where its tree lies, and in which way it was activated."""
+    """The active boot image, where its tree lies, and in which way it was activated.
+
+    `problem` says why an image could not be activated; `image` is then still the one that was active before.
+    """
 
     image: str = field(1, default="")
     root: str = field(2, default="")
     activation: str = field(3, default="")
+    problem: str = field(4, default="", omit_empty=True)
 
 
 class BootStatus(Resource[BootStatusSpec]):
@@ -31,5 +35,6 @@ class BootStatus(Resource[BootStatusSpec]):
             PrintColumn("Image", "{.image}"),
             PrintColumn("Activation", "{.activation}"),
             PrintColumn("Root", "{.root}"),
+            PrintColumn("Problem", "{.problem}"),
         ),
     )

@@ -52,15 +52,19 @@ def decode(data: bytes, registry: Registry) -> AnyResource:
     return from_message(message, registry)
 
 
-def from_message(message: resource_pb2.Resource, registry: Registry) -> AnyResource:
-    """Return the resource of a parsed message. Raises Malformed naming the field at fault."""
+def from_message(message: resource_pb2.Resource, registry: Registry, *, tombstones: bool = False) -> AnyResource:
+    """Return the resource of a parsed message. Raises Malformed naming the field at fault.
+
+    With `tombstones`, one without version and spec is a tombstone, as events carry them; else it is a new resource
+    whose spec happens to be empty.
+    """
     if not message.HasField("metadata"):
         raise Malformed("metadata", "is missing")
     if not message.HasField("spec"):
         raise Malformed("spec", "is missing")
     metadata = _metadata(message.metadata)
     proto, yaml = message.spec.proto_spec, message.spec.yaml_spec
-    if metadata.version is None and not proto and not yaml:
+    if tombstones and metadata.version is None and not proto and not yaml:
         return Tombstone(metadata, None)
     resource_class = registry.get(metadata.type)
     if resource_class is None:

@@ -7,6 +7,9 @@ A channel belongs to one thread. It may have several streams open and calls betw
 waits moves the bytes of all, and what comes for another is kept for it, as much as its window allows. Between calls
 nobody reads the socket, so a server that pings an idle channel waits for its answer until the next call. There are no
 retries and no reconnects: a channel that broke stays broken, and says why.
+
+An interrupt (Ctrl-C) comes through at once. While a call waits, which is nearly always, it harms nothing; in the instant
+in which bytes move it may leave half of them behind, and then the channel counts as broken.
 """
 
 import socket
@@ -166,7 +169,9 @@ class _Wire:
         """Wait for what comes next in a call; raises TimeoutError at the deadline."""
         inbox = self._inboxes[stream_id]
         while not inbox:
-            self._exchange(deadline)
+            self._send()
+            if self._wait(deadline):
+                self._receive()
         event = inbox.popleft()
         if isinstance(event, Message):
             self._connection.take(event)
@@ -186,21 +191,38 @@ class _Wire:
             self._socket.close()
             self._lose("the channel was closed")
 
-    def _exchange(self, deadline: float | None) -> None:
-        """Send what is due and wait until the server says something, or can be told more."""
-        self._send()
+    def _wait(self, deadline: float | None) -> bool:
+        """Wait until the server says something (True), or can be told more."""
         remaining_ms = None
         if deadline is not None:
             remaining_ms = min(LONGEST_POLL_MS, ceil((deadline - monotonic()) * 1000))
             if remaining_ms <= 0:
                 raise TimeoutError
         self._poll.register(self._socket, POLLIN | POLLOUT if self._unsent else POLLIN)
-        for _, ready in self._poll.poll(remaining_ms):
-            if ready & ~POLLOUT:
-                self._receive()
+        return any(ready & ~POLLOUT for _, ready in self._poll.poll(remaining_ms))
 
     def _send(self) -> None:
         """Send as much as the socket takes without waiting."""
+        try:
+            self._send_due()
+        except BaseException:
+            self._break_off()
+            raise
+
+    def _receive(self) -> None:
+        """Take what has arrived and hand it out."""
+        try:
+            self._receive_available()
+        except BaseException:
+            self._break_off()
+            raise
+
+    def _break_off(self) -> None:
+        """Give the connection up: an interrupt came while bytes moved, and nobody knows how many did."""
+        self._lose(f"the connection to {self._target} was interrupted while bytes were on their way; open a new one")
+        self._socket.close()
+
+    def _send_due(self) -> None:
         # Fetched only when the last bytes are gone: that is how the connection notices a server that does not read.
         while not self._lost and (self._unsent or (data := self._connection.data_to_send())):
             self._unsent = self._unsent or memoryview(data)
@@ -209,14 +231,14 @@ class _Wire:
             except BlockingIOError:
                 return
             except OSError as error:
-                while self._receive():  # what the server said before it hung up is the better reason
+                while self._receive_available():  # what the server said before it hung up is the better reason
                     pass
                 self._lose(f"the connection to {self._target} broke: {error.strerror}")
                 return
             self._unsent = self._unsent[sent:]
 
-    def _receive(self) -> bool:
-        """Take what has arrived; False if that was nothing, or the end."""
+    def _receive_available(self) -> bool:
+        """Take one read's worth; False if that was nothing, or the end."""
         if self._lost:
             return False
         try:

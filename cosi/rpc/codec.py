@@ -82,7 +82,9 @@ def event_of(message: state_pb2.Event, registry: Registry) -> Event:
         type = EventType.NOOP
     return Event(
         type=type,
-        resource=wire.from_message(message.resource, registry) if message.HasField("resource") else None,
+        resource=wire.from_message(message.resource, registry, tombstones=True)
+        if message.HasField("resource")
+        else None,
         old=wire.from_message(message.old, registry) if message.HasField("old") else None,
         error=errors.StateError(message.error) if message.HasField("error") else None,
         bookmark=message.bookmark,

@@ -33,6 +33,3 @@ class ConfigError(Exception):
         others = len(self.faults) - 1
         more = f" (and {others} more {'fault' if others == 1 else 'faults'})" if others else ""
         super().__init__(f"{source}: {first}{more}")
-
-    def __reduce__(self) -> tuple[type["ConfigError"], tuple[str, tuple[ConfigFault, ...]]]:
-        return type(self), (self.source, self.faults)

@@ -13,7 +13,7 @@ import msgspec
 from talos import yaml_document
 from talos.config.faults import ConfigError, ConfigFault
 from talos.extensions.reference import InvalidReference, Reference
-from talos.yaml_document import Node
+from talos.yaml_node import Node
 
 MAX_CONFIG_BYTES = (
     4 * 1024 * 1024

@@ -93,7 +93,7 @@ def _read(archive: Path, layer: InstalledLayer, root: Path) -> Tree:
     try:
         if digest_of_file(archive) != layer.archive_digest:
             raise ActivationError(root, f"{archive} is not what was installed", remedy)
-        tree, faults = read_tree([Layer(layer.extension_id, archive)])
+        tree, faults = read_tree([Layer(layer.extension_id, archive)], root=())
     except OSError as error:
         raise ActivationError(root, f"{archive} cannot be read ({error.strerror})", remedy) from error
     if faults:

@@ -14,7 +14,7 @@ import yaml
 
 from talos import yaml_document
 from talos.extensions.manifest import Compatibility, Constraint, Metadata
-from talos.yaml_document import Node
+from talos.yaml_node import Node
 
 MAX_FILE_BYTES = 8 * 1024 * 1024  # a hundred extensions with manifests of the largest size
 IMAGE_SUFFIX = ".sqsh"

@@ -33,9 +33,10 @@ class _Node:
 
 
 class LayerStack:
-    """The merged files of the layers applied so far."""
+    """The merged files of the layers applied so far; `root` is the directory in them that will be `/`."""
 
-    def __init__(self) -> None:
+    def __init__(self, root: tuple[str, ...]) -> None:
+        self._root_parts = root
         self._root = _Node(Entry(Kind.DIRECTORY, _IMPLIED_MODE), 0)
         self._layer = -1
         self._whiteouts: set[tuple[str, ...]] = set()
@@ -93,10 +94,10 @@ class LayerStack:
             case Kind.DIRECTORY:
                 return Entry(Kind.DIRECTORY, member.mode)
             case Kind.SYMLINK:
-                member_path.check_symlink(parts, member.link)
+                member_path.check_symlink(parts, member.link, root=self._root_parts)
                 return Entry(Kind.SYMLINK, 0o777, link=member.link)
             case Kind.HARDLINK:
-                target = self._find(member_path.check_hardlink(parts, member.link))
+                target = self._find(member_path.check_hardlink(parts, member.link, root=self._root_parts))
                 if target is None or target.entry.kind is not Kind.FILE:
                     problem = f"the hard link to {member_path.shown(member.link)} leads to no file before it"
                     raise TarFault("hardlink-target", problem, "put the file first, or make a copy")

@@ -11,19 +11,18 @@ from talos.extensions import member_path
 from talos.extensions.decompression import decompressed
 from talos.extensions.faults import MAX_FAULTS, Fault
 from talos.extensions.layer_stack import LayerStack
+from talos.extensions.manifest import MAX_MANIFEST_BYTES
 from talos.extensions.tar_stream import Member, TarFault, TarReader
-from talos.extensions.tree import MANIFEST, Content, Layer, Tree, in_order
-
-MAX_MANIFEST_BYTES = 64 * 1024  # manifest.yaml is the one file whose bytes are wanted at once; a real one is 300 bytes
+from talos.extensions.tree import MANIFEST, ROOTFS, Content, Layer, Tree, in_order
 
 
-def read_tree(layers: Sequence[Layer]) -> tuple[Tree, tuple[Fault, ...]]:
-    """Lay the archives over each other, the lowest first.
+def read_tree(layers: Sequence[Layer], *, root: tuple[str, ...] = (ROOTFS,)) -> tuple[Tree, tuple[Fault, ...]]:
+    """Lay the archives over each other, the lowest first; links in `root` take it for `/`.
 
     The tree lacks what is at fault; it is whole only where there are no faults. A layer that cannot be read to its
     end ends the reading. Raises OSError where an archive's file cannot be read, and nothing for what is inside.
     """
-    stack = LayerStack()
+    stack = LayerStack(root)
     faults: list[Fault] = []
     manifests: dict[Content, bytes] = {}
     for index, layer in enumerate(layers):

@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from talos import yaml_document
 from talos.extensions.faults import Fault
 from talos.extensions.tree import MANIFEST
-from talos.yaml_document import Node
+from talos.yaml_node import Node
 
-MAX_MANIFEST_BYTES = 64 * 1024
+MAX_MANIFEST_BYTES = 64 * 1024  # a real one has some 300
 MAX_NAME_CHARACTERS = 256
 VERSION = "v1alpha1"
 

@@ -1,7 +1,6 @@
 """Which names an archive may use: relative, plain, bounded, and with links that stay in the root they will live in."""
 
 from talos.extensions.tar_stream import TarFault
-from talos.extensions.tree import ROOTFS
 
 MAX_PATH_BYTES = 1024  # a quarter of Linux's PATH_MAX, which leaves room for the directory it is unpacked under
 MAX_NAME_BYTES = 255
@@ -19,38 +18,39 @@ def split(path: str) -> tuple[str, ...]:
     return parts
 
 
-def check_symlink(parts: tuple[str, ...], target: str) -> None:
-    """Refuse a symbolic link at `parts` that leaves its root. Raises TarFault.
+def check_symlink(parts: tuple[str, ...], target: str, *, root: tuple[str, ...]) -> None:
+    """Refuse a symbolic link at `parts` that leaves `root`, the directory that will be `/`. Raises TarFault.
 
-    Inside rootfs the root is rootfs: an absolute target starts there, a relative one may climb no higher. Links are
-    judged by their text; following one on a running node starts at that same root, where `..` goes no higher either.
+    Inside the root an absolute target starts there, and a relative one may climb no higher. Links are judged by their
+    text; following one on a running node starts at that same root, where `..` goes no higher either.
     """
     if not target:
         raise TarFault("link-escapes", "the link has no target", "give it one, or leave it out")
-    inside_rootfs = parts[0] == ROOTFS
-    if target.startswith("/") and not inside_rootfs:
+    inside = len(parts) > len(root) and parts[: len(root)] == root
+    absolute = target.startswith("/")
+    if absolute and not inside:
         raise TarFault("link-escapes", f"the link to {shown(target)} leaves the image", "link inside the image")
-    components = target.split("/")
-    _check_bounds(target, tuple(components))
-    level = 0 if target.startswith("/") else len(parts) - (2 if inside_rootfs else 1)
+    components = tuple(target.split("/"))
+    _check_bounds(target, components)
+    level = len(parts) - 1 - (len(root) if inside else 0)
     for component in components:
         if component == "..":
             level -= 1
         elif component not in ("", "."):
             level += 1
-        if level < 0 and not target.startswith("/"):
+        if level < 0 and not absolute:
             raise TarFault("link-escapes", f"the link to {shown(target)} climbs above its root", "link inside the root")
 
 
-def check_hardlink(parts: tuple[str, ...], target: str) -> tuple[str, ...]:
-    """Return the components of a hard link's target, refusing one that leaves rootfs. Raises TarFault."""
+def check_hardlink(parts: tuple[str, ...], target: str, *, root: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the components of a hard link's target, refusing one that leaves `root`. Raises TarFault."""
     try:
         components = split(target)
     except TarFault as fault:
         raise TarFault("link-escapes", f"the hard link to {shown(target)}: {fault.problem}", fault.remedy) from None
-    if parts[0] == ROOTFS and components[:1] != (ROOTFS,):
-        problem = f"the hard link to {shown(target)} leaves {ROOTFS}"
-        raise TarFault("link-escapes", problem, f"link to a file inside {ROOTFS}")
+    if parts[: len(root)] == root != components[: len(root)]:
+        problem = f"the hard link to {shown(target)} leaves {'/'.join(root)}"
+        raise TarFault("link-escapes", problem, f"link to a file inside {'/'.join(root)}")
     return components
 
 

@@ -34,9 +34,6 @@ class InvalidReference(ValueError):
         self.remedy = remedy
         super().__init__(f"{text!r}: {problem}; {remedy}")
 
-    def __reduce__(self) -> tuple[type["InvalidReference"], tuple[str, str, str]]:
-        return type(self), (self.text, self.problem, self.remedy)
-
 
 class RegistryLocation(msgspec.Struct, frozen=True):
     """A repository on a registry; `host` may carry a port."""

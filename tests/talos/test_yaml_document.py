@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from talos import yaml_document
-from talos.yaml_document import MAX_DEPTH_LEVELS, Node, Stream
+from talos.yaml_builder import MAX_DEPTH_LEVELS
+from talos.yaml_document import Stream
+from talos.yaml_node import Node
 
 MAX_BYTES = 1_000_000
 

@@ -26,6 +26,7 @@ from cosi.rpc.address import Address
 from cosi.rpc.codes import Code, Method, error_of
 from cosi.state.core import FROM_NOW, KIND_FROM_NOW, WatchKindOptions, WatchOptions
 from cosi.state.event import Event, EventType
+from cosi.state.stream import EventStream
 
 MAX_RESPONSE_BYTES: Final = 32 << 20
 """The largest message accepted from a server; what talosctl accepts."""
@@ -175,37 +176,34 @@ class RemoteState:
         return codec.parse(response_class, cast(bytes, data))
 
 
-class RemoteWatch:
+class RemoteWatch(EventStream):
     """A watch whose events come over a stream."""
 
     def __init__(self, call: Any, about: Metadata, registry: Registry) -> None:
+        super().__init__()
         self._call = call
         self._about = about
         self._registry = registry
         self._ended = False
 
-    async def batch(self) -> Sequence[Event]:
-        """Return the next events that came; empty once the watch has ended."""
+    async def receive(self) -> Sequence[Event]:
+        """Return the events of the next message that has any; empty once the watch has ended."""
         while not self._ended:
             try:
                 data = await _cancellable(self._call, self._call.read())
                 if data is grpc.aio.EOF:
-                    self._ended = True
                     break
                 response = codec.parse(state_pb2.WatchResponse, data)
                 events = [codec.event_of(message, self._registry) for message in response.event]
             except (grpc.RpcError, wire.Malformed) as error:
-                self._ended = True
                 reason = _error_of(error, Method.WATCH, self._about) if isinstance(error, grpc.RpcError) else error
-                return (Event(EventType.ERRORED, error=reason),)
+                events = [Event(EventType.ERRORED, error=reason)]
+            if any(event.type is EventType.ERRORED for event in events):
+                self._ended = True
             if events:
                 return events
+        self._ended = True
         return ()
-
-    async def __aiter__(self) -> AsyncIterator[Event]:
-        while events := await self.batch():
-            for event in events:
-                yield event
 
 
 async def _cancellable(call: Any, awaitable: Awaitable[ResultT]) -> ResultT:

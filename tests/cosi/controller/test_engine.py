@@ -1,9 +1,11 @@
 """The engine wakes whom a change concerns, restarts whom it must, and keeps everybody else running."""
 
+from collections.abc import Sequence
+
 import anyio
 import pytest
 
-from cosi.controller.controller import Controller, exclusive, weak
+from cosi.controller.controller import Controller, Input, exclusive, weak
 from cosi.controller.engine.engine import Engine
 from cosi.controller.engine.graph import Clash
 from cosi.controller.runtime import Runtime
@@ -170,7 +172,7 @@ async def test_a_reconcile_that_was_cut_by_an_error_runs_again() -> None:
 async def test_inputs_can_change_while_running() -> None:
     class Follow(Controller):
         name = "test.Follow"
-        inputs = (weak(Number, id="leader"),)
+        inputs: Sequence[Input] = (weak(Number, id="leader"),)
         outputs = (exclusive(Word),)
 
         async def run(self, runtime: Runtime) -> None:

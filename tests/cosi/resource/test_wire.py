@@ -97,11 +97,24 @@ def test_a_changed_resource_is_encoded_anew() -> None:
     assert wire.decode(after, sample_registry()) == resource.with_spec(PathSpec(path="b"))
 
 
-def test_a_tombstone_comes_back_as_one() -> None:
+def test_a_tombstone_comes_back_as_one_where_one_can_be() -> None:
     tombstone = Tombstone.at(Pointer("default", "Paths.test.cosi.dev", "a"))
+    message = resource_pb2.Resource.FromString(wire.encode(tombstone))
 
-    assert wire.decode(wire.encode(tombstone), sample_registry()) == tombstone
-    assert isinstance(wire.decode(wire.encode(tombstone), sample_registry()), Tombstone)
+    assert wire.from_message(message, sample_registry(), tombstones=True) == tombstone
+    assert isinstance(wire.from_message(message, sample_registry(), tombstones=True), Tombstone)
+
+
+def test_a_new_resource_may_have_an_empty_spec() -> None:
+    message = resource_pb2.Resource.FromString(
+        wire.encode(Tombstone.at(Pointer("default", "Paths.test.cosi.dev", "a")))
+    )
+
+    typed = wire.from_message(message, sample_registry())
+    opaque = wire.from_message(message, Registry())
+
+    assert typed.spec == PathSpec(path="")
+    assert opaque.spec == OpaqueSpec(b"", "")
 
 
 @given(st.binary(max_size=64))

@@ -212,7 +212,7 @@ def test_leaving_a_stream_cancels_it_on_the_server(server: GrpcioServer, channel
     assert channel.unary(server.unary(echo), b"alive") == b"alive"
 
 
-def test_an_interrupt_comes_through_and_leaves_the_channel_whole(server: GrpcioServer, channel: Channel) -> None:
+def test_an_interrupt_comes_through_and_ends_the_call(server: GrpcioServer, channel: Channel) -> None:
     waiting, cancelled = threading.Event(), threading.Event()
     main_thread = threading.get_ident()
 
@@ -233,7 +233,24 @@ def test_an_interrupt_comes_through_and_leaves_the_channel_whole(server: GrpcioS
             read_on(stream)
 
     assert cancelled.wait(PATIENCE_SECONDS)
-    assert channel.unary(server.unary(echo), b"alive") == b"alive"
+
+
+def test_a_channel_interrupted_while_bytes_move_says_so(tmp_path: Path) -> None:
+    class Interrupted(socket.socket):
+        def send(self, *_arguments: object) -> int:
+            raise KeyboardInterrupt
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "s"))
+        listener.listen()
+        connected = Interrupted(socket.AF_UNIX)
+        connected.connect(str(tmp_path / "s"))
+
+        with Channel(connected, target="here") as channel:
+            with pytest.raises(KeyboardInterrupt):
+                channel.unary("/test/echo", b"")
+            with pytest.raises(RpcError, match="UNAVAILABLE: the connection to here was interrupted"):
+                channel.unary("/test/echo", b"")
 
 
 def test_metadata_reaches_the_server_however_large(server: GrpcioServer, channel: Channel) -> None:

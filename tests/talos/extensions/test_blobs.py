@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from talos.extensions.blobs import BlobCorrupt, BlobMissing, BlobStore, digest_of
@@ -33,6 +33,7 @@ def test_a_blob_is_found_under_its_digest(store: BlobStore, algorithm: str) -> N
     assert stat.S_IMODE(store.path(digest_of(CONTENT, algorithm)).stat().st_mode) == 0o600
 
 
+@settings(max_examples=20)  # each makes a file durable, which is the disk's time
 @given(st.lists(st.binary(max_size=50)))
 def test_pieces_make_a_blob(tmp_path_factory: pytest.TempPathFactory, pieces: list[bytes]) -> None:
     store = BlobStore(tmp_path_factory.getbasetemp() / "pieces")

@@ -114,22 +114,30 @@ from talos.extensions.blobs import BlobStore
 from talos.extensions.bootimage import BootLayer
 from talos.extensions.manifest import Metadata
 from talos.extensions.slots import Slots
-left = int(sys.argv[1])
-def countdown(event, arguments):
-    # Every change of the file system that Python announces is a place to crash at.
-    global left
-    if event in ("os.rename", "os.symlink", "os.mkdir", "os.remove", "os.rmdir") or (
-        event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR)
-    ):
-        left -= 1
-        if left == 0:
-            os._exit(9)
-slots = Slots(pathlib.Path(sys.argv[2]))
-store = BlobStore(pathlib.Path(sys.argv[3]))
-layer = BootLayer(sys.argv[4], sys.argv[5], sys.argv[6], Metadata(name="new", version="2"))
-sys.addaudithook(countdown)
-slots.install([layer], store)
+
+CHANGES = ("os.rename", "os.symlink", "os.mkdir", "os.remove", "os.rmdir")
+
+def install(crash_at):
+    left = crash_at
+    def countdown(event, arguments):
+        nonlocal left
+        if event in CHANGES or event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR):
+            left -= 1
+            if left == 0:
+                os._exit(9)
+    layer = BootLayer(*sys.argv[3:], Metadata(name="new", version="2"))
+    slots, store = Slots(pathlib.Path(sys.argv[1])), BlobStore(pathlib.Path(sys.argv[2]))
+    sys.addaudithook(countdown)
+    slots.install([layer], store)
+    os._exit(0)
+
+for line in sys.stdin:
+    child = os.fork()
+    if not child:
+        install(int(line))
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
+"""Installs in a fork for each number on its input, ending like a power cut at the change of that number on disk."""
 
 
 def test_a_crash_at_any_step_leaves_a_complete_image_that_boots(
@@ -138,21 +146,27 @@ def test_a_crash_at_any_step_leaves_a_complete_image_that_boots(
     old = slots.install(layers[:1], store)
     new = layers[1]
     arguments = [str(slots.directory), str(store.directory), new.extension_id, new.image, new.manifest_digest]
-    found: list[str] = []
-    for step in range(1, 100):
-        ended = subprocess.run([sys.executable, "-c", CRASHING, str(step), *arguments], check=False, cwd=ROOT)
+    command = [sys.executable, "-c", CRASHING, *arguments]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as installer:
+        assert installer.stdin is not None
+        assert installer.stdout is not None
+        for step in range(1, 100):
+            installer.stdin.write(f"{step}\n")
+            installer.stdin.flush()
+            code = int(installer.stdout.readline())
 
-        after = Slots(slots.directory)
-        booting = after.current()
-        assert booting is not None
-        found.append(booting.name)
-        assert booting == old or booting.is_made_of([new])
-        assert not [name for name in os.listdir(slots.directory) if name.endswith(".partial")]
-        if ended.returncode == 0:
-            break
-        after.select(old.name)
-        after.prune()
+            after = Slots(slots.directory)
+            booting = after.current()
+            assert booting is not None
+            assert booting == old or booting.is_made_of([new])
+            assert not [name for name in os.listdir(slots.directory) if name.endswith(".partial")]
+            if code == 0:
+                break
+            after.select(old.name)
+            after.prune()
+        installer.stdin.close()
 
-    assert ended.returncode == 0
-    assert len(found) > 5
+    assert code == 0
+    assert step > 5
+    assert booting is not None
     assert booting.is_made_of([new])

@@ -1,0 +1,196 @@
+"""Nodes are built from the flat stream of a YAML parser's events, with a stack instead of recursion.
+
+So the bounds hold while reading: depth is the height of the stack, and every node knows how many values it stands for
+once its aliases are expanded. A duplicate key is noted and passed over; everything else that is wrong ends the reading.
+"""
+
+import re
+from collections.abc import Iterator
+
+import yaml
+
+from talos.yaml_node import Node, Scalar, YamlFault
+
+MAX_NODES = 200_000  # after aliases are expanded; a machine config has some hundreds, a large one some thousands
+MAX_DEPTH_LEVELS = 64
+MAX_NUMBER_CHARACTERS = 40  # longer digits stay text: no number in a config needs them, and converting them is not free
+
+_CORE_TAG = "tag:yaml.org,2002:"
+_SCALAR_TAGS = frozenset(_CORE_TAG + name for name in ("str", "int", "float", "bool", "null"))
+_COLLECTION_TAGS = frozenset(_CORE_TAG + name for name in ("map", "seq"))
+_MERGE_KEY = "<<"
+_NULLS = frozenset({"", "~", "null", "Null", "NULL"})
+_BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+
+
+class Refused(Exception):
+    """The text cannot be read on; `fault` says why."""
+
+    def __init__(self, line: int, path: str, problem: str, remedy: str) -> None:
+        super().__init__(problem)
+        self.fault = YamlFault(line, path, problem, remedy)
+
+
+class _Open:
+    """A collection whose end has not been seen."""
+
+    def __init__(self, event: yaml.Event, anchor: str | None, *, mapping: bool) -> None:
+        self.line = _line(event)
+        self.anchor = anchor
+        self.fields: dict[str, Node] | None = {} if mapping else None
+        self.key_lines: dict[str, int] = {}
+        self.items: list[Node] = []
+        self.merged: list[Node] = []
+        self.merging = False
+        self.key: str | None = None
+        self.weight = 1
+        self.height = 0
+
+
+class Builder:
+    """Takes events, and gives documents and faults."""
+
+    def __init__(self) -> None:
+        self.documents: list[Node] = []
+        self.faults: list[YamlFault] = []
+        self._stack: list[_Open] = []
+        self._anchors: dict[str, Node | None] = {}  # None while the anchored collection is still open
+        self._weight = 0
+
+    def consume(self, events: Iterator[yaml.Event]) -> None:
+        """Read to the end of the stream. Raises Refused, and what the parser raises."""
+        for event in events:
+            match event:
+                case yaml.DocumentStartEvent():
+                    self._anchors.clear()
+                case yaml.MappingStartEvent() | yaml.SequenceStartEvent():
+                    self._open(event)
+                case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
+                    self._close()
+                case yaml.ScalarEvent():
+                    node = Node(self._resolve(event), _line(event), event.value)
+                    if event.anchor:
+                        self._anchors[event.anchor] = node
+                    self._place(node, plain=event.implicit[0])
+                case yaml.AliasEvent():
+                    self._place(self._aliased(event), plain=False)
+                case _:
+                    pass
+
+    def _open(self, event: yaml.MappingStartEvent | yaml.SequenceStartEvent) -> None:
+        line = _line(event)
+        if event.tag is not None and event.tag not in _COLLECTION_TAGS:
+            raise Refused(line, self._path(), f"the tag {event.tag} is not understood", "remove the tag")
+        if len(self._stack) >= MAX_DEPTH_LEVELS:
+            raise Refused(line, self._path(), f"nested deeper than {MAX_DEPTH_LEVELS} levels", "flatten the document")
+        mapping = isinstance(event, yaml.MappingStartEvent)
+        parent = self._stack[-1] if self._stack else None
+        if parent is not None and parent.fields is not None and parent.key is None:
+            raise Refused(line, self._path(), "a key is a list or a mapping", "use a plain word as the key")
+        if event.anchor:
+            self._anchors[event.anchor] = None
+        self._stack.append(_Open(event, event.anchor, mapping=mapping))
+
+    def _close(self) -> None:
+        done = self._stack.pop()
+        if done.fields is None:
+            node = Node(tuple(done.items), done.line, "", done.weight, done.height)
+        else:
+            for source in done.merged:
+                for key, value in source.fields.items():
+                    done.fields.setdefault(key, value)
+            node = Node(done.fields, done.line, "", done.weight, done.height, done.key_lines)
+        if done.anchor:
+            self._anchors[done.anchor] = node
+        self._place(node, plain=False)
+
+    def _place(self, node: Node, *, plain: bool) -> None:
+        self._weight += 1
+        if not self._stack:
+            self.documents.append(node)
+            return
+        parent = self._stack[-1]
+        if parent.fields is not None and parent.key is None:
+            self._place_key(parent, node, plain=plain)
+            return
+        path = self._path()
+        parent.weight += node.weight
+        parent.height = max(parent.height, node.height + 1)
+        if max(self._weight, parent.weight) > MAX_NODES:
+            raise Refused(node.line, path, f"more than {MAX_NODES} values", "remove aliases that multiply each other")
+        if len(self._stack) + node.height > MAX_DEPTH_LEVELS:
+            raise Refused(node.line, path, f"nested deeper than {MAX_DEPTH_LEVELS} levels", "flatten the document")
+        if parent.fields is None:
+            parent.items.append(node)
+            return
+        key, parent.key = parent.key or "", None
+        if parent.merging:
+            parent.merging = False
+            self._place_merge(parent, node)
+        else:
+            parent.fields.setdefault(key, node)
+
+    def _place_key(self, parent: _Open, node: Node, *, plain: bool) -> None:
+        if isinstance(node.value, tuple | dict):
+            raise Refused(node.line, self._path(), "a key is a list or a mapping", "use a plain word as the key")
+        parent.key = node.text
+        parent.merging = plain and node.text == _MERGE_KEY
+        if parent.merging:
+            return
+        first = parent.key_lines.setdefault(node.text, node.line)
+        if node.text in (parent.fields or {}):
+            problem = f'the key "{node.text}" is given twice, first on line {first}'
+            self.faults.append(YamlFault(node.line, self._path(), problem, "remove one of the two"))
+
+    def _place_merge(self, parent: _Open, node: Node) -> None:
+        sources = node.items if node.kind == "sequence" else (node,)
+        if any(source.kind != "mapping" for source in sources):
+            raise Refused(node.line, self._path(), "the merge key << takes a mapping", "merge a mapping or remove <<")
+        parent.merged.extend(sources)
+
+    def _aliased(self, event: yaml.AliasEvent) -> Node:
+        line = _line(event)
+        if event.anchor not in self._anchors:
+            problem, remedy = f"the alias *{event.anchor} has no anchor before it", f"define &{event.anchor} above it"
+            raise Refused(line, self._path(), problem, remedy)
+        node = self._anchors[event.anchor]
+        if node is None:
+            raise Refused(line, self._path(), f"the alias *{event.anchor} lies inside itself", "remove the alias")
+        return node
+
+    def _resolve(self, event: yaml.ScalarEvent) -> Scalar:
+        if event.tag is not None and event.tag not in _SCALAR_TAGS and event.tag != "!":
+            line = _line(event)
+            raise Refused(line, self._path(), f"the tag {event.tag} is not understood", "remove the tag")
+        text: str = event.value
+        if event.tag in ("!", _CORE_TAG + "str") or (event.tag is None and not event.implicit[0]):
+            return text
+        return _core_schema(text)
+
+    def _path(self) -> str:
+        path = ""
+        for level in self._stack:
+            if level.fields is None:
+                path += f"[{len(level.items)}]"
+            elif level.key is not None:
+                path += f".{level.key}" if path else level.key
+        return path
+
+
+def _line(event: yaml.Event) -> int:
+    return event.start_mark.line + 1 if event.start_mark is not None else 1
+
+
+def _core_schema(text: str) -> Scalar:
+    if text in _NULLS:
+        return None
+    if text in _BOOLEANS:
+        return _BOOLEANS[text]
+    if len(text) <= MAX_NUMBER_CHARACTERS:
+        if _INTEGER.fullmatch(text):
+            return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+        if _FLOAT.fullmatch(text):
+            return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+    return text

@@ -1,0 +1,55 @@
+"""A YAML value that remembers where it stood: a scalar, a list or a mapping, and its line."""
+
+import msgspec
+
+_KINDS_IN_WORDS = {"mapping": "a mapping", "sequence": "a list", "scalar": "a single value", "null": "nothing"}
+
+Scalar = str | int | float | bool | None
+
+
+class YamlFault(msgspec.Struct, frozen=True):
+    """One thing wrong with a YAML text."""
+
+    line: int  # counted from 1
+    path: str  # such as `machine.install.extensions[1]`; empty at the root
+    problem: str
+    remedy: str
+
+
+class Node(msgspec.Struct, frozen=True):
+    """A scalar, a list or a mapping, and the line on which it starts."""
+
+    value: "Scalar | tuple[Node, ...] | dict[str, Node]"
+    line: int
+    text: str = ""  # a scalar's own spelling
+    weight: int = 1  # nodes in this tree once aliases are expanded
+    height: int = 0
+    key_lines: dict[str, int] = {}
+
+    @property
+    def kind(self) -> str:
+        """Return "mapping", "sequence", "scalar" or "null"."""
+        if isinstance(self.value, dict):
+            return "mapping"
+        if isinstance(self.value, tuple):
+            return "sequence"
+        return "null" if self.value is None else "scalar"
+
+    @property
+    def kind_in_words(self) -> str:
+        return _KINDS_IN_WORDS[self.kind]
+
+    @property
+    def fields(self) -> "dict[str, Node]":
+        """Return a mapping's entries; empty for everything else."""
+        return self.value if isinstance(self.value, dict) else {}
+
+    @property
+    def items(self) -> "tuple[Node, ...]":
+        """Return a list's items; empty for everything else."""
+        return self.value if isinstance(self.value, tuple) else ()
+
+    def get(self, key: str) -> "Node | None":
+        """Return the node under `key`; None where this is no mapping, lacks the key, or holds null there."""
+        found = self.fields.get(key)
+        return None if found is None or found.value is None else found

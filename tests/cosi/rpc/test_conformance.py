@@ -1,0 +1,42 @@
+"""A state in another process keeps every promise of a state, on a unix socket and on TCP, whatever the client knows."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from cosi.resource.registry import Registry
+from cosi.rpc.address import Address
+from cosi.rpc.grpcio.client import connected
+from cosi.rpc.grpcio.server import serving
+from cosi.state.memory.state import MemoryState
+from cosi.state.state import State
+from cosi.testing.resources import sample_registry
+from cosi.testing.state_conformance import StateConformance
+
+
+class TestOnAUnixSocket(StateConformance):
+    @pytest.fixture
+    async def state(self, tmp_path: Path) -> AsyncIterator[State]:
+        socket = Address(path=tmp_path / "cosi.sock")
+        async with serving(MemoryState(), sample_registry(), [socket]), connected(socket, sample_registry()) as remote:
+            yield State(remote)
+
+
+class TestOnTcpWithAClientThatKnowsNoTypes(StateConformance):
+    @pytest.fixture
+    async def state(self) -> AsyncIterator[State]:
+        anywhere = Address(host="127.0.0.1", port=0)
+        async with (
+            serving(MemoryState(), sample_registry(), [anywhere]) as taken,
+            connected(taken[0], Registry()) as remote,
+        ):
+            yield State(remote)
+
+
+class TestOnAServerThatKnowsNoTypes(StateConformance):
+    @pytest.fixture
+    async def state(self, tmp_path: Path) -> AsyncIterator[State]:
+        socket = Address(path=tmp_path / "cosi.sock")
+        async with serving(MemoryState(), Registry(), [socket]), connected(socket, sample_registry()) as remote:
+            yield State(remote)
