@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Where the node of `make run` keeps what it has: blobs, boot images, the active tree.
+STATE ?= .node
 
 .PHONY: setup run test lint examples generate clean
 
@@ -16,7 +18,7 @@ examples: setup
 	@$(BIN)/python -m examples.build
 
 run: setup examples
-	@$(BIN)/python -m examples.run
+	@$(BIN)/python -m examples.run $(STATE)
 
 lint: setup
 	$(BIN)/ruff check .

@@ -31,7 +31,7 @@ class ExtensionStatusController(Controller):
         """Publish what is active after each boot."""
         async for _ in runtime.reconcile():
             status = await runtime.find(BootStatus, boot_status.ID)
-            if status is None:
+            if status is None or not status.spec.image:
                 continue
             active = await to_thread.run_sync(read_extensions, Path(status.spec.root) / EXTENSIONS_FILE)
             async with runtime.tracked_outputs(ExtensionStatus):

@@ -3,7 +3,6 @@
 The node is an ordinary `machined run`; what is shown comes from its socket, as `cosi get` would see it.
 """
 
-import os
 import signal
 import subprocess
 import sys
@@ -24,7 +23,6 @@ from resources.boot_status import BootStatus
 from resources.extension_image import ExtensionImage
 
 ROOT = Path(__file__).resolve().parent.parent
-STATE = ROOT / ".node"
 START_SECONDS = 30.0
 ACTIVE_SECONDS = 120.0
 RETRY_SECONDS = 0.1
@@ -43,11 +41,19 @@ Ctrl-C stops the node.
 """
 
 
-def main() -> int:
+def main(state_directory: Path) -> int:
     """Run the node in the foreground; return its exit code."""
     bin = Path(sys.executable).parent
     node = subprocess.Popen(
-        [bin / "machined", "run", "--config", ROOT / "examples/machine.yaml", "--state", STATE, "--log-level=warning"],
+        [
+            bin / "machined",
+            "run",
+            "--config",
+            ROOT / "examples/machine.yaml",
+            "--state",
+            state_directory,
+            "--log-level=warning",
+        ],
         start_new_session=True,  # Ctrl-C is ours to pass on, once
     )
     try:
@@ -73,7 +79,8 @@ async def _show_progress(node: subprocess.Popen[bytes]) -> None:
             async with anyio.create_task_group() as tasks:
                 await tasks.start(_print_fetches, state)
                 boot = await state.watch_for(
-                    BootStatus.pointer_to(boot_status.ID), lambda event: event.type is not EventType.DESTROYED
+                    BootStatus.pointer_to(boot_status.ID),
+                    lambda event: isinstance(event.resource, BootStatus) and bool(event.resource.spec.image),
                 )
                 tasks.cancel_scope.cancel()
         assert isinstance(boot.resource, BootStatus)
@@ -114,5 +121,4 @@ def _progress_line(image: ExtensionImage) -> str:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("PYTHONUNBUFFERED", "1")
-    sys.exit(main())
+    sys.exit(main(Path(sys.argv[1])))

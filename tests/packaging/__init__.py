@@ -1,0 +1,1 @@
+"""What is shipped: generated code, the wheel, the README."""

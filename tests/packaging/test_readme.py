@@ -1,0 +1,123 @@
+"""What the README tells people to type works, and the code it shows runs."""
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import anyio
+import pytest
+
+from cosi.controller.engine.engine import Engine
+from cosi.state.event import EventType
+from cosi.state.memory.state import MemoryState
+from cosi.state.state import State
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+BIN = Path(sys.executable).parent
+PATIENCE_SECONDS = 60.0
+
+
+def blocks(language: str) -> list[str]:
+    """The README's code blocks in a language."""
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+def commands(program: str) -> list[list[str]]:
+    """The commands the README shows for a program, as arguments."""
+    lines = [shlex.split(line, comments=True) for block in blocks("sh") for line in block.splitlines()]
+    return [words for words in lines if words[0] == program]
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """What `make run` prints until the node is up, and the node's socket; Ctrl-C ends it cleanly."""
+    directory = tmp_path_factory.mktemp("run")
+    socket = directory / "cosi.sock"
+    process = subprocess.Popen(
+        ["make", "run", f"STATE={directory / 'state'}"],
+        cwd=ROOT,
+        env={**os.environ, "COSI_SOCKET": str(socket)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    lines = []
+    try:
+        for line in process.stdout:
+            lines.append(line)
+            if line.startswith("Ctrl-C stops the node"):
+                break
+        yield "".join(lines), socket
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        rest, _ = process.communicate(timeout=PATIENCE_SECONDS)
+        assert "Traceback" not in rest
+        assert not socket.exists()
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+
+
+def test_the_two_commands_are_targets() -> None:
+    assert commands("make") == [["make", "run"], ["make", "test"]]
+
+
+def test_make_run_shows_what_the_readme_shows(shown: tuple[str, Path]) -> None:
+    table = [line.strip() for line in README.splitlines() if line.startswith("    localhost ")]
+
+    assert len(table) == 3
+    assert all(row in shown[0] for row in table)
+    assert "ready" in shown[0]
+
+
+@pytest.mark.parametrize("command", [*commands("cosi"), *commands("machined")], ids=" ".join)
+def test_every_command_works_beside_it(shown: tuple[str, Path], command: list[str]) -> None:
+    environment = {**os.environ, "COSI_SOCKET": str(shown[1])}
+    process = subprocess.Popen(
+        [BIN / command[0], *command[1:]],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    first = process.stdout.readline()
+    if "--watch" in command:
+        process.send_signal(signal.SIGINT)
+    _, noise = process.communicate(timeout=PATIENCE_SECONDS)
+
+    assert first
+    assert process.returncode == 0, noise
+
+
+@pytest.mark.anyio
+async def test_the_controller_shown_works() -> None:
+    controller, types = blocks("python")
+    names: dict[str, object] = {}
+    exec(types, names)
+    exec(controller, names)
+    greeting, spec, shouted, shout = (names[name] for name in ("Greeting", "GreetingSpec", "Shouted", "Shout"))
+    state = State(MemoryState())
+    engine = Engine(state)
+    engine.register(shout())  # type: ignore[operator]
+
+    with anyio.fail_after(PATIENCE_SECONDS):
+        async with anyio.create_task_group() as tasks:
+            await tasks.start(engine.run)
+            await state.create(greeting.new("a", spec(text="hello")))  # type: ignore[attr-defined, operator]
+            event = await state.watch_for(
+                shouted.pointer_to("a"),  # type: ignore[attr-defined]
+                lambda event: event.type is not EventType.DESTROYED,
+            )
+            tasks.cancel_scope.cancel()
+
+    assert event.resource is not None
+    assert event.resource.spec.text == "HELLO"
