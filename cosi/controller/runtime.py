@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, overload
+from typing import Any
 
 import anyio
 
@@ -18,10 +18,11 @@ from cosi.resource.metadata import Kind, Metadata, Phase, Pointer
 from cosi.resource.query import ALL, Query
 from cosi.resource.resource import AnyResource, ResourceT
 from cosi.state import errors
+from cosi.state.reader import Reader
 from cosi.state.state import State
 
 
-class Runtime:
+class Runtime(Reader):
     """A controller's view of the state. The engine makes one for each controller; see `cosi.controller.engine`."""
 
     def __init__(
@@ -36,6 +37,7 @@ class Runtime:
         on_reconciled: Callable[[], None],
         on_inputs: Callable[[Sequence[Input]], Awaitable[None]],
     ) -> None:
+        super().__init__(_DeclaredReads(self, state))
         self.name = name
         self.log = log
         self._state = state
@@ -62,42 +64,6 @@ class Runtime:
         await self._on_inputs(inputs)
         self._inputs = tuple(inputs)
         self._signal.set()
-
-    @overload
-    async def get(self, of: Pointer, id: None = None, *, namespace: None = None) -> AnyResource: ...
-    @overload
-    async def get(self, of: type[ResourceT], id: str, *, namespace: str | None = None) -> ResourceT: ...
-    async def get(
-        self, of: Pointer | type[AnyResource], id: str | None = None, *, namespace: str | None = None
-    ) -> AnyResource:
-        """Return an input or output. Raises NotFound, AccessDenied."""
-        if isinstance(of, Pointer):
-            self._check_read(of.kind, of.id)
-            return await self._state.get(of)
-        assert id is not None
-        self._check_read(of.kind(namespace=namespace), id)
-        return await self._state.get(of, id, namespace=namespace)
-
-    async def find(self, of: type[ResourceT], id: str, *, namespace: str | None = None) -> ResourceT | None:
-        """Return an input or output, None if it does not exist. Raises AccessDenied."""
-        self._check_read(of.kind(namespace=namespace), id)
-        return await self._state.find(of, id, namespace=namespace)
-
-    @overload
-    async def list(self, of: Kind, *, namespace: None = None, query: Query = ALL) -> Sequence[AnyResource]: ...
-    @overload
-    async def list(
-        self, of: type[ResourceT], *, namespace: str | None = None, query: Query = ALL
-    ) -> Sequence[ResourceT]: ...
-    async def list(
-        self, of: Kind | type[AnyResource], *, namespace: str | None = None, query: Query = ALL
-    ) -> Sequence[AnyResource]:
-        """Return the inputs or outputs of a kind, ordered by id. Raises AccessDenied."""
-        if isinstance(of, Kind):
-            self._check_read(of, None)
-            return await self._state.list(of, query=query)
-        self._check_read(of.kind(namespace=namespace), None)
-        return await self._state.list(of, namespace=namespace, query=query)
 
     async def create(self, resource: ResourceT) -> ResourceT:
         """Create an output. Raises AlreadyExists, AccessDenied."""
@@ -148,7 +114,7 @@ class Runtime:
 
     def until_teardown(self, pointer: Pointer) -> AbstractAsyncContextManager[anyio.CancelScope]:
         """Run the body until the resource is torn down or gone; see `State.until_teardown`."""
-        self._check_read(pointer.kind, pointer.id)
+        self.check_read(pointer.kind, pointer.id)
         return self._state.until_teardown(pointer)
 
     @asynccontextmanager
@@ -179,7 +145,8 @@ class Runtime:
         except errors.NotFound:
             return
 
-    def _check_read(self, kind: Kind, id: str | None) -> None:
+    def check_read(self, kind: Kind, id: str | None) -> None:
+        """Raise AccessDenied unless the resource, or with None the whole kind, is an input or an output."""
         if kind.type in self._output_types:
             return
         if not any(wanted.kind == kind and wanted.id in (None, id) for wanted in self._inputs):
@@ -198,6 +165,22 @@ class Runtime:
             raise errors.AccessDenied(
                 f"controller {self.name} changes finalizers of {pointer}, which is none of its strong inputs"
             )
+
+
+class _DeclaredReads:
+    """The reads of a controller, refused where it did not declare them."""
+
+    def __init__(self, runtime: Runtime, state: State) -> None:
+        self._runtime = runtime
+        self._state = state
+
+    async def get(self, pointer: Pointer) -> AnyResource:
+        self._runtime.check_read(pointer.kind, pointer.id)
+        return await self._state.core.get(pointer)
+
+    async def list(self, kind: Kind, *, query: Query = ALL) -> Sequence[AnyResource]:
+        self._runtime.check_read(kind, None)
+        return await self._state.core.list(kind, query=query)
 
 
 class _Reconciles:

@@ -1,77 +1,30 @@
 """What people hold: a core state, and everything that can be derived from its seven primitives once for all backends.
 
-Resources are named by pointer, or by type and id:
-
-    greeting = await state.get(Greeting, "hello")          # a Greeting
-    anything = await state.get(Pointer("default", "Greetings.example.dev", "hello"))
-
 Faithful to `State` of the Go runtime (pkg/state/wrap.go).
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from typing import overload
 
 import anyio
 
 from cosi.resource.metadata import Kind, Phase, Pointer
-from cosi.resource.query import ALL, Query
 from cosi.resource.resource import AnyResource, ResourceT
 from cosi.state import errors
 from cosi.state.core import FROM_NOW, KIND_FROM_NOW, CoreState, SupportsTeardown, Watch, WatchKindOptions, WatchOptions
 from cosi.state.event import Event, EventType
+from cosi.state.reader import Reader
 
 
-class State:
+class State(Reader):
     """A core state with everything derived from it. It is itself a core: whatever takes a core takes a State."""
 
+    core: CoreState
+
     def __init__(self, core: CoreState) -> None:
-        self.core = core
-
-    @overload
-    async def get(self, of: Pointer, id: None = None, *, namespace: None = None) -> AnyResource: ...
-    @overload
-    async def get(self, of: type[ResourceT], id: str, *, namespace: str | None = None) -> ResourceT: ...
-    async def get(
-        self, of: Pointer | type[AnyResource], id: str | None = None, *, namespace: str | None = None
-    ) -> AnyResource:
-        """Return a resource. Raises NotFound."""
-        if isinstance(of, Pointer):
-            return await self.core.get(of)
-        assert id is not None
-        return of.of(await self.core.get(of.pointer_to(id, namespace=namespace)))
-
-    @overload
-    async def find(self, of: Pointer, id: None = None, *, namespace: None = None) -> AnyResource | None: ...
-    @overload
-    async def find(self, of: type[ResourceT], id: str, *, namespace: str | None = None) -> ResourceT | None: ...
-    async def find(
-        self, of: Pointer | type[AnyResource], id: str | None = None, *, namespace: str | None = None
-    ) -> AnyResource | None:
-        """Return a resource, None if it does not exist."""
-        try:
-            if isinstance(of, Pointer):
-                return await self.get(of)
-            assert id is not None
-            return await self.get(of, id, namespace=namespace)
-        except errors.NotFound:
-            return None
-
-    @overload
-    async def list(self, of: Kind, *, namespace: None = None, query: Query = ALL) -> Sequence[AnyResource]: ...
-    @overload
-    async def list(
-        self, of: type[ResourceT], *, namespace: str | None = None, query: Query = ALL
-    ) -> Sequence[ResourceT]: ...
-    async def list(
-        self, of: Kind | type[AnyResource], *, namespace: str | None = None, query: Query = ALL
-    ) -> Sequence[AnyResource]:
-        """Return the resources of a kind that match, ordered by id."""
-        if isinstance(of, Kind):
-            return await self.core.list(of, query=query)
-        return [of.of(item) for item in await self.core.list(of.kind(namespace=namespace), query=query)]
+        super().__init__(core)
 
     async def create(self, resource: ResourceT, *, owner: str = "") -> ResourceT:
         """Store a new resource and return it as stored. Raises AlreadyExists, OwnerConflict."""
