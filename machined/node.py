@@ -26,12 +26,11 @@ def run(
 ) -> None:
     """Run a node until it is told to stop. Raises click.ClickException."""
     logs.configure(log_format, level=log_level)
-    where = address.default_socket() if socket is None else Path(socket)
     try:
         options = NodeOptions(
             config=config,
             state=state.absolute(),
-            addresses=(address.Address(path=where),),
+            addresses=(address.Address(path=socket or address.default_socket()),),
             talos_version=talos_version or DEFAULT_TALOS_VERSION,
         )
         parse_version(options.talos_version)

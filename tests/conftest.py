@@ -1,6 +1,11 @@
 """What every test can ask for."""
 
+import hypothesis
 import pytest
+
+# A busy machine may take its time over one example; pytest-timeout bounds the whole test.
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from pathlib import Path
 
 import anyio
 import click
@@ -25,8 +24,7 @@ def run(socket: str | None, listen: str | None, *, log_format: str) -> None:
     """Serve until told to stop. Raises click.ClickException."""
     logs.configure(log_format)
     try:
-        path = address.default_socket() if socket is None else Path(socket)
-        addresses = [address.Address(path=path)]
+        addresses = [address.Address(path=socket or address.default_socket())]
         if listen is not None:
             addresses.append(address.parse(listen))
         anyio.run(_serve, addresses)

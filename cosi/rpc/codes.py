@@ -11,29 +11,8 @@ from typing import Final
 
 from cosi.resource.metadata import Metadata, Phase
 from cosi.resource.wire import Malformed
+from cosi.rpc.http2.status import Code
 from cosi.state import errors
-
-
-class Code(enum.IntEnum):
-    """The gRPC status codes."""
-
-    OK = 0
-    CANCELLED = 1
-    UNKNOWN = 2
-    INVALID_ARGUMENT = 3
-    DEADLINE_EXCEEDED = 4
-    NOT_FOUND = 5
-    ALREADY_EXISTS = 6
-    PERMISSION_DENIED = 7
-    RESOURCE_EXHAUSTED = 8
-    FAILED_PRECONDITION = 9
-    ABORTED = 10
-    OUT_OF_RANGE = 11
-    UNIMPLEMENTED = 12
-    INTERNAL = 13
-    UNAVAILABLE = 14
-    DATA_LOSS = 15
-    UNAUTHENTICATED = 16
 
 
 class Method(enum.StrEnum):

@@ -8,10 +8,8 @@ import os
 import socket
 from stat import S_ISSOCK
 
+from cosi.rpc import address
 from cosi.rpc.http2.status import Code, RpcError
-
-LOCALHOST_ADDRESSES = ("127.0.0.1", "::1")
-MAX_PORT = 65_535
 
 
 def connect(target: str, *, timeout_seconds: float) -> socket.socket:
@@ -19,13 +17,18 @@ def connect(target: str, *, timeout_seconds: float) -> socket.socket:
 
     Raises RpcError: INVALID_ARGUMENT if the target is none of these, UNAVAILABLE if nobody answers there.
     """
-    if target.startswith("unix:"):
-        path = target.removeprefix("unix:")
-        # Two slashes open an absolute path too, as in any URL.
-        return _connect_unix("/" + path.lstrip("/") if path.startswith("/") else path, timeout_seconds)
-    if "/" in target:
-        return _connect_unix(target, timeout_seconds)
-    return _connect_tcp(target, timeout_seconds)
+    try:
+        where = address.parse(target)
+        if not where.path and not where.port:
+            raise ValueError(f"{target!r} is not an address: write unix:PATH or HOST:PORT")
+    except ValueError as error:
+        raise RpcError(Code.INVALID_ARGUMENT, str(error)) from None
+    if where.path:
+        return _connect_unix(where.path, timeout_seconds)
+    if not address.is_loopback(where.host):
+        why = "this connection is not encrypted, so only localhost and loopback addresses are allowed"
+        raise RpcError(Code.INVALID_ARGUMENT, f"{target!r} is another machine: {why}")
+    return _connect_tcp(where, timeout_seconds)
 
 
 def _connect_unix(path: str, timeout_seconds: float) -> socket.socket:
@@ -35,51 +38,30 @@ def _connect_unix(path: str, timeout_seconds: float) -> socket.socket:
         raise RpcError(Code.UNAVAILABLE, _explain_unix(path, timeout_seconds, error)) from None
 
 
-def _connect_tcp(target: str, timeout_seconds: float) -> socket.socket:
-    host, port = _host_and_port(target)
-    addresses = LOCALHOST_ADDRESSES if host == "localhost" else (host,)
+def _connect_tcp(where: address.Address, timeout_seconds: float) -> socket.socket:
+    hosts = address.LOCALHOST_ADDRESSES if where.host == "localhost" else (where.host,)
     failure: OSError | None = None
-    for address in addresses:
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    for host in hosts:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
-            connected = _connect(family, (address, port), timeout_seconds)
+            connected = _connect(family, (host, where.port), timeout_seconds)
         except OSError as error:
             failure = failure or error
             continue
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connected
-    raise RpcError(Code.UNAVAILABLE, _explain_tcp(target, timeout_seconds, failure))
+    raise RpcError(Code.UNAVAILABLE, _explain_tcp(str(where), timeout_seconds, failure))
 
 
-def _connect(family: socket.AddressFamily, address: str | tuple[str, int], timeout_seconds: float) -> socket.socket:
+def _connect(family: socket.AddressFamily, peer: str | tuple[str, int], timeout_seconds: float) -> socket.socket:
     connecting = socket.socket(family, socket.SOCK_STREAM)
     try:
         connecting.settimeout(timeout_seconds)
-        connecting.connect(address)
+        connecting.connect(peer)
     except BaseException:
         connecting.close()
         raise
     return connecting
-
-
-def _host_and_port(target: str) -> tuple[str, int]:
-    host, colon, port = target.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]") or LOCALHOST_ADDRESSES[0]
-    if not colon or not (port.isascii() and port.isdecimal()) or not 0 < int(port) <= MAX_PORT:
-        raise RpcError(Code.INVALID_ARGUMENT, f"{target!r} is not an address: write unix:PATH or HOST:PORT")
-    if host != "localhost" and not _is_loopback(host):
-        why = "this connection is not encrypted, so only localhost and loopback addresses are allowed"
-        raise RpcError(Code.INVALID_ARGUMENT, f"{target!r} is another machine: {why}")
-    return host, int(port)
-
-
-def _is_loopback(host: str) -> bool:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        packed = socket.inet_pton(family, host)
-    except OSError:
-        return False
-    return packed[0] == 127 if family == socket.AF_INET else packed == b"\0" * 15 + b"\1"
 
 
 def _explain_unix(path: str, timeout_seconds: float, error: OSError) -> str:

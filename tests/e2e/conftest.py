@@ -46,7 +46,7 @@ def wait_for(node: Node, resource: type[ResourceT], id: str) -> ResourceT:
     """Wait, over the node's socket, until a resource exists; return it."""
 
     async def wait() -> ResourceT:
-        async with connected(Address(path=node.socket), Registry((resource,))) as remote:
+        async with connected(Address(path=str(node.socket)), Registry((resource,))) as remote:
             state = State(remote)
             with anyio.fail_after(PATIENCE_SECONDS):
                 while True:

@@ -36,7 +36,7 @@ class Site:
         self.options = NodeOptions(
             config=self.config,
             state=directory / "state",
-            addresses=(Address(path=directory / "run/cosi.sock"),),
+            addresses=(Address(path=str(directory / "run/cosi.sock")),),
             platform=Platform("linux", "amd64"),
         )
 

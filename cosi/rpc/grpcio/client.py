@@ -23,7 +23,8 @@ from cosi.resource.registry import Registry
 from cosi.resource.resource import AnyResource
 from cosi.rpc import codec, service
 from cosi.rpc.address import Address
-from cosi.rpc.codes import Code, Method, error_of
+from cosi.rpc.codes import Method, error_of
+from cosi.rpc.http2.status import Code
 from cosi.state.core import FROM_NOW, KIND_FROM_NOW, WatchKindOptions, WatchOptions
 from cosi.state.event import Event, EventType
 from cosi.state.stream import EventStream

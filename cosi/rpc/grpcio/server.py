@@ -17,7 +17,8 @@ from grpc_reflection.v1alpha import reflection
 
 from cosi.resource.registry import Registry
 from cosi.rpc import address, service
-from cosi.rpc.codes import Code, code_of
+from cosi.rpc.codes import code_of
+from cosi.rpc.http2.status import Code
 from cosi.rpc.service import StateService, Streaming, Unary
 from cosi.state.core import CoreState
 
@@ -63,9 +64,7 @@ async def serving(
         yield taken
     finally:
         await server.stop(GRACE_SECONDS)
-        for bound in taken:
-            if bound.path is not None:
-                bound.path.unlink(missing_ok=True)
+        _remove_sockets(taken)
 
 
 def _handlers(state_service: StateService) -> grpc.GenericRpcHandler:
@@ -110,8 +109,8 @@ async def _refuse(context: Context, error: Exception) -> NoReturn:
 
 
 def _bind(server: grpc.aio.Server, wanted: address.Address) -> address.Address:
-    if wanted.path is not None:
-        _prepare_socket(wanted.path)
+    if wanted.path:
+        _prepare_socket(Path(wanted.path))
         mask = os.umask(0o177)
         try:
             server.add_insecure_port(wanted.target)
@@ -128,6 +127,12 @@ def _bind(server: grpc.aio.Server, wanted: address.Address) -> address.Address:
         return wanted._replace(port=server.add_insecure_port(wanted.target))
     except RuntimeError:
         raise OSError(f"can't listen on {wanted}: the port is taken, or the address is not this machine's") from None
+
+
+def _remove_sockets(addresses: Sequence[address.Address]) -> None:
+    for bound in addresses:
+        if bound.path:
+            Path(bound.path).unlink(missing_ok=True)
 
 
 def _prepare_socket(path: Path) -> None:

@@ -4,7 +4,8 @@ import pytest
 
 from cosi.resource.metadata import Metadata, Phase
 from cosi.resource.wire import Malformed
-from cosi.rpc.codes import CODES, Code, Method, code_of, error_of
+from cosi.rpc.codes import CODES, Method, code_of, error_of
+from cosi.rpc.http2.status import Code
 from cosi.state import errors
 
 ABOUT = Metadata("default", "Paths.test.cosi.dev", "a", version=3, owner="somebody")

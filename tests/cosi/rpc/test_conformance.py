@@ -18,7 +18,7 @@ from cosi.testing.state_conformance import StateConformance
 class TestOnAUnixSocket(StateConformance):
     @pytest.fixture
     async def state(self, tmp_path: Path) -> AsyncIterator[State]:
-        socket = Address(path=tmp_path / "cosi.sock")
+        socket = Address(path=str(tmp_path / "cosi.sock"))
         async with serving(MemoryState(), sample_registry(), [socket]), connected(socket, sample_registry()) as remote:
             yield State(remote)
 
@@ -37,6 +37,6 @@ class TestOnTcpWithAClientThatKnowsNoTypes(StateConformance):
 class TestOnAServerThatKnowsNoTypes(StateConformance):
     @pytest.fixture
     async def state(self, tmp_path: Path) -> AsyncIterator[State]:
-        socket = Address(path=tmp_path / "cosi.sock")
+        socket = Address(path=str(tmp_path / "cosi.sock"))
         async with serving(MemoryState(), Registry(), [socket]), connected(socket, sample_registry()) as remote:
             yield State(remote)
