@@ -53,7 +53,7 @@ class ConfigController(Controller):
 
     async def _follow(self, runtime: Runtime, stop: anyio.Event) -> None:
         # The directory is watched, not the file: editors replace a file by renaming another one over it.
-        async for changes in watchfiles.awatch(self._path.parent, recursive=False, stop_event=stop):
+        async for changes in watchfiles.awatch(self._path.parent, watch_filter=None, recursive=False, stop_event=stop):
             if any(Path(changed).name == self._path.name for _, changed in changes):
                 runtime.queue_reconcile()
 

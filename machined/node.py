@@ -24,7 +24,7 @@ _log = structlog.get_logger(component="node")
 def run(
     config: Path, state: Path, socket: str | None, talos_version: str | None, *, log_format: str, log_level: str
 ) -> None:
-    """Run a node until it is told to stop. Raises click.ClickException."""
+    """Run a node until it is told to stop. Raises click.ClickException, OSError."""
     logs.configure(log_format, level=log_level)
     try:
         options = NodeOptions(
@@ -34,9 +34,11 @@ def run(
             talos_version=talos_version or DEFAULT_TALOS_VERSION,
         )
         parse_version(options.talos_version)
+        if not config.absolute().parent.is_dir():
+            raise NotADirectoryError(f"there is no directory {config.absolute().parent} that --config could be in")
         with _alone_in(options.state):
             anyio.run(_run, options)
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise click.ClickException(str(error)) from None
 
 

@@ -28,6 +28,8 @@ def run(server: str | None) -> None:
     try:
         where = address.parse(server) if server else address.Address(path=address.default_socket())
         outcome, done = anyio.run(_upgrade, where)
+    except errors.Unavailable as error:
+        raise click.ClickException(f"no node answers on {where}: is it running? ({error})") from None
     except (errors.StateError, ValueError) as error:
         raise click.ClickException(str(error)) from None
     except TimeoutError:

@@ -71,4 +71,8 @@ def run(command: click.Command, name: str) -> NoReturn:
         # Whoever read our output has seen enough; nothing may be written at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        reason = f"{error.filename}: {error.strerror}" if error.errno and error.filename else error
+        print(f"{name}: {reason}", file=sys.stderr)  # noqa: T201
+        sys.exit(EXIT_FAILURE)
     sys.exit(0)

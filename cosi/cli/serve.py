@@ -21,14 +21,14 @@ _log = structlog.get_logger(component="serve")
 
 
 def run(socket: str | None, listen: str | None, *, log_format: str) -> None:
-    """Serve until told to stop. Raises click.ClickException."""
+    """Serve until told to stop. Raises click.ClickException, OSError."""
     logs.configure(log_format)
     try:
         addresses = [address.Address(path=socket or address.default_socket())]
         if listen is not None:
             addresses.append(address.parse(listen))
         anyio.run(_serve, addresses)
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise click.ClickException(str(error)) from None
 
 
