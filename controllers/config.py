@@ -112,4 +112,7 @@ class ConfigController(Controller):
 
     def _load_kept(self) -> machine_config.MachineConfig | None:
         kept = last_good.load(self._kept)
-        return None if kept is None else machine_config.parse(kept, source=str(self._kept))
+        try:
+            return None if kept is None else machine_config.parse(kept, source=str(self._kept))
+        except ConfigError:
+            return None  # it was good for another version of this program

@@ -77,22 +77,18 @@ class ExtensionFetchController(Controller):
             return  # from before this controller was restarted
         log = runtime.log.bind(extension=extension.id)
         backoff = Backoff()
-        attempts = 0
+        status = ExtensionImageSpec(image=image)
         while True:
-            status = ExtensionImageSpec(image=image, state=FetchState.FETCHING, attempts=attempts)
             try:
                 async with self._slots:
+                    status = status.model_copy(update={"state": FetchState.FETCHING})
                     await _publish(runtime, extension.id, status)
                     pulled = await self._pull(runtime, extension, status)
             except (PullError, InvalidCredentials, OSError) as error:
-                attempts += 1
                 delay = backoff.next()
-                problem, remedy = _reason(error)
-                log.warning("fetch failed", error=str(error), attempts=attempts, retry_in=round(delay, 1))
-                failed = ExtensionImageSpec(
-                    image=image, state=FetchState.FAILED, problem=problem, remedy=remedy, attempts=attempts
-                )
-                await _publish(runtime, extension.id, failed)
+                status = _failed(image, status.attempts + 1, error)
+                log.warning("fetch failed", error=str(error), attempts=status.attempts, retry_in=round(delay, 1))
+                await _publish(runtime, extension.id, status)
                 await anyio.sleep(delay)
             else:
                 await _publish(runtime, extension.id, _ready(image, pulled))
@@ -167,13 +163,21 @@ async def _publish(runtime: Runtime, id: str, spec: ExtensionImageSpec) -> None:
     await runtime.modify(ExtensionImage.new(id, spec))
 
 
-def _reason(error: PullError | InvalidCredentials | OSError) -> tuple[str, str]:
-    """Return what is wrong and what to do about it."""
+def _failed(image: str, attempts: int, error: PullError | InvalidCredentials | OSError) -> ExtensionImageSpec:
     if isinstance(error, PullError):
-        return error.problem, error.remedy
-    if isinstance(error, OSError):
-        return f"the store can't be written: {error.strerror}", "make room, or correct the permissions"
-    return str(error), ""
+        problem, remedy, passing = error.problem, error.remedy, error.transient
+    elif isinstance(error, OSError):
+        problem, remedy, passing = f"can't be stored: {error.strerror}", "make room, or correct the permissions", False
+    else:
+        problem, remedy, passing = str(error), "", False
+    return ExtensionImageSpec(
+        image=image,
+        state=FetchState.FAILED,
+        problem=problem,
+        remedy=remedy,
+        attempts=attempts,
+        passing=passing,
+    )
 
 
 def _ready(image: str, pulled: PulledImage) -> ExtensionImageSpec:

@@ -9,6 +9,7 @@ and active differ, and why.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 from anyio import to_thread
@@ -28,6 +29,9 @@ from talos.extensions.bootimage import BootImage as Installed
 from talos.extensions.bootimage import BootImageError, BootLayer
 from talos.extensions.manifest import Metadata
 from talos.extensions.slots import Slots
+
+PASSING_ATTEMPTS: Final = 5
+"""How often a fetch may fail for a reason that may go away before nobody waits for it: some four seconds."""
 
 
 class Candidate(msgspec.Struct, frozen=True):
@@ -168,11 +172,12 @@ def _candidate(wanted: ExtensionSpec, image: ExtensionImage | None, verdict: Ext
     id, reference = wanted.id, wanted.spec.image
     if image is None:
         return Candidate(id, reference, PlanState.PENDING, message="waits to be fetched")
-    if image.spec.state is FetchState.FAILED or image.spec.attempts:
+    if image.spec.attempts:
         # While it is tried again after a failure, the failure is still what there is to say.
-        problem = image.spec.problem or "the fetch failed and is tried again"
+        settled = not image.spec.passing or image.spec.attempts >= PASSING_ATTEMPTS
         remedy = f" ({image.spec.remedy})" if image.spec.remedy else ""
-        return Candidate(id, reference, PlanState.FAILED, message=f"{problem}{remedy}")
+        state = PlanState.FAILED if settled else PlanState.PENDING
+        return Candidate(id, reference, state, message=f"{image.spec.problem}{remedy}")
     manifest = image.spec.manifest
     if image.spec.state is FetchState.FETCHING:
         return Candidate(id, reference, PlanState.PENDING, message="is being fetched")

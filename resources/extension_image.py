@@ -23,7 +23,8 @@ class ExtensionImageSpec(Spec):
     """The fetch of one image.
 
     `digest` is what the reference named (an index or a manifest), `manifest` the manifest for this platform; sizes are
-    bytes. A failure says what to do in `remedy`; `attempts` counts failed ones in a row.
+    bytes. `attempts` counts failures in a row; `problem` and `remedy` are those of the last one, and `passing` says
+    that it may go away by itself.
     """
 
     image: str = field(1, default="")
@@ -36,6 +37,7 @@ class ExtensionImageSpec(Spec):
     problem: str = field(8, default="", omit_empty=True)
     remedy: str = field(9, default="", omit_empty=True)
     attempts: int = field(10, default=0, omit_empty=True)
+    passing: bool = field(11, default=False, omit_empty=True)
 
 
 class ExtensionImage(Resource[ExtensionImageSpec]):

@@ -20,6 +20,8 @@ def load(path: Path) -> bytes | None:
 
 def keep(path: Path, raw: bytes) -> None:
     """Keep a config; after a crash at any moment the file holds the old one or the new one. Raises OSError."""
+    if load(path) == raw:
+        return
     temporary = path.with_name(path.name + ".new")
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
