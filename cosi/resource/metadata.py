@@ -50,7 +50,9 @@ class Pointer(NamedTuple):
         return f"{self.type}({self.namespace}/{self.id}@{UNDEFINED_VERSION})"
 
 
-class Metadata(msgspec.Struct, frozen=True):
+# Kept from the garbage collector: strings, numbers and mappings of strings can't be part of a cycle, and there is one of
+# these for every resource and for every version in every event log.
+class Metadata(msgspec.Struct, frozen=True, gc=False):
     """A resource's metadata.
 
     `version` is None until a state stores the resource, then 1, 2, …; `created` and `updated` are nanoseconds since the

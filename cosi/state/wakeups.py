@@ -25,33 +25,69 @@ class _Waiter(Protocol):
 class Wakeups:
     """The tasks that wait for one thing."""
 
-    __slots__ = ("_waiters",)
+    __slots__ = ("waiters",)
 
     def __init__(self) -> None:
-        self._waiters: dict[_Waiter, None] = {}
+        self.waiters: dict[_Waiter, None] = {}
 
     async def wait(self) -> None:
         """Sleep until the next `wake_all`. Cancelling forgets the task."""
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            await _TrioWaiter().sleep(self._waiters)
+            await _TrioWaiter().sleep(self.waiters)
             return
         waiter = loop.create_future()
-        self._waiters[waiter] = None
+        self.waiters[waiter] = None
         try:
             await waiter
         finally:
-            self._waiters.pop(waiter, None)
+            self.waiters.pop(waiter, None)
 
     def wake_all(self) -> None:
         """Wake every task that waits now, in the order in which they came."""
-        if not self._waiters:
+        if not self.waiters:
             return
-        waiters, self._waiters = self._waiters, {}
+        waiters, self.waiters = self.waiters, {}
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
+
+
+class KeyedWakeups:
+    """The tasks that wait for one thing each among many, so that what happens to one wakes nobody else."""
+
+    __slots__ = ("waiting",)
+
+    def __init__(self) -> None:
+        self.waiting: dict[str, _Keyed] = {}
+
+    async def wait(self, key: str) -> int:
+        """Sleep until the key is woken, and return what it was woken with. Cancelling forgets the task."""
+        waiting = self.waiting.get(key)
+        if waiting is None:
+            waiting = self.waiting[key] = _Keyed()
+        try:
+            await waiting.wait()
+        finally:
+            if not waiting.waiters and self.waiting.get(key) is waiting:
+                del self.waiting[key]
+        return waiting.value
+
+    def wake(self, key: str, value: int) -> None:
+        """Wake every task that waits for the key now."""
+        waiting = self.waiting.pop(key, None)
+        if waiting is not None:
+            waiting.value = value
+            waiting.wake_all()
+
+
+class _Keyed(Wakeups):
+    __slots__ = ("value",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.value = 0
 
 
 async def yield_to_others() -> None:

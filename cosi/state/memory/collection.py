@@ -8,25 +8,37 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from cosi.resource.metadata import Kind, Metadata, Phase, Pointer
+import msgspec
+
+from cosi.resource.metadata import Kind, Phase, Pointer
 from cosi.resource.query import Query
 from cosi.resource.resource import AnyResource
 from cosi.state import errors
 from cosi.state.event import EventType
 from cosi.state.memory.log import EventLog
-from cosi.state.wakeups import Wakeups
+from cosi.state.wakeups import KeyedWakeups, Wakeups
+
+# Looked up once: on the path of every write, an enum's member costs as much as a function call.
+_CREATED, _UPDATED, _DESTROYED = EventType.CREATED, EventType.UPDATED, EventType.DESTROYED
+_replace = msgspec.structs.replace
 
 
 class Collection:
-    """Resources by id; `log` tells what happened, `wakeups` whom to tell that something did."""
+    """Resources by id, and the log of what happened to them.
+
+    `wakeups` holds who waits for whatever happens next, `wakeups_by_id` who waits for one resource; these are told the
+    position of its event, and sleep through all others.
+    """
 
     def __init__(self, kind: Kind, log: EventLog, clock: Callable[[], int]) -> None:
         self.kind = kind
         self.log = log
         self.wakeups = Wakeups()
+        self.wakeups_by_id = KeyedWakeups()
         self._clock = clock
         self._resources: dict[str, AnyResource] = {}
         self._sorted_ids: list[str] | None = None
+        self._ordered: list[AnyResource] | None = None
 
     def get(self, id: str) -> AnyResource:
         """Return a resource. Raises NotFound."""
@@ -43,10 +55,11 @@ class Collection:
         """Return the resources that match, ordered by id."""
         if self._sorted_ids is None:
             self._sorted_ids = sorted(self._resources)
-        resources = [self._resources[id] for id in self._sorted_ids]
+        if self._ordered is None:
+            self._ordered = list(map(self._resources.__getitem__, self._sorted_ids))
         if query.everything:
-            return resources
-        return [resource for resource in resources if query.matches(resource.metadata)]
+            return self._ordered.copy()
+        return [resource for resource in self._ordered if query.matches(resource.metadata)]
 
     def create(self, resource: AnyResource, owner: str) -> AnyResource:
         """Store a new resource. Raises OwnerConflict, AlreadyExists."""
@@ -56,47 +69,49 @@ class Collection:
         if metadata.id in self._resources:
             raise errors.AlreadyExists(metadata)
         now = self._clock()
-        return self._store(
-            resource, metadata.replace(version=1, owner=owner, created=now, updated=now), EventType.CREATED, None
-        )
+        stored = resource.with_metadata(_replace(metadata, version=1, owner=owner, created=now, updated=now))
+        self._resources[metadata.id] = stored
+        self._sorted_ids = None
+        self._publish(metadata.id, _CREATED, stored, None)
+        return stored
 
     def update(self, resource: AnyResource, owner: str, expected_phase: Phase | None) -> AnyResource:
         """Replace a resource. Raises NotFound, OwnerConflict, VersionConflict, PhaseConflict."""
         metadata = resource.metadata
-        current = self.get(metadata.id)
+        id = metadata.id
+        current = self._resources.get(id)
+        if current is None:
+            raise errors.NotFound(metadata.pointer)
         found = current.metadata
-        self._check_owner(found, owner)
-        if found.version is None or found.version != metadata.version:
+        if found.owner != owner:
+            raise errors.OwnerConflict(found)
+        version = found.version
+        if version is None or version != metadata.version:
             raise errors.VersionConflict(found, expected=metadata.version)
         if expected_phase is not None and found.phase is not expected_phase:
             raise errors.PhaseConflict(found, expected=expected_phase)
-        changed = metadata.replace(version=found.version + 1, created=found.created, updated=self._clock())
-        return self._store(resource, changed, EventType.UPDATED, current)
+        changed = _replace(metadata, version=version + 1, created=found.created, updated=self._clock())
+        stored = resource.with_metadata(changed)
+        self._resources[id] = stored
+        self._publish(id, _UPDATED, stored, current)
+        return stored
 
     def destroy(self, id: str, owner: str) -> None:
         """Remove a resource. Raises NotFound, OwnerConflict, PendingFinalizers."""
         current = self.get(id)
-        self._check_owner(current.metadata, owner)
+        if current.metadata.owner != owner:
+            raise errors.OwnerConflict(current.metadata)
         if current.metadata.finalizers:
             raise errors.PendingFinalizers(current.metadata)
         del self._resources[id]
-        self._publish(EventType.DESTROYED, current, None)
+        self._sorted_ids = None
+        self._publish(id, _DESTROYED, current, None)
 
-    def _store(
-        self, resource: AnyResource, metadata: Metadata, type: EventType, old: AnyResource | None
-    ) -> AnyResource:
-        stored = resource.with_metadata(metadata)
-        self._resources[metadata.id] = stored
-        self._publish(type, stored, old)
-        return stored
-
-    def _publish(self, type: EventType, resource: AnyResource, old: AnyResource | None) -> None:
-        if type is not EventType.UPDATED:
-            self._sorted_ids = None
-        self.log.append(type, resource, old)
-        self.wakeups.wake_all()
-
-    @staticmethod
-    def _check_owner(found: Metadata, owner: str) -> None:
-        if found.owner != owner:
-            raise errors.OwnerConflict(found)
+    def _publish(self, id: str, type: EventType, resource: AnyResource, old: AnyResource | None) -> None:
+        self._ordered = None
+        log = self.log
+        log.append(type, resource, old)
+        if self.wakeups.waiters:
+            self.wakeups.wake_all()
+        if self.wakeups_by_id.waiting:
+            self.wakeups_by_id.wake(id, log.end - 1)

@@ -14,6 +14,7 @@ back that the next few events would overrun it at once. Pure and synchronous; fa
 from __future__ import annotations
 
 import secrets
+import struct
 from collections.abc import Sequence
 from typing import Final
 
@@ -25,13 +26,14 @@ SLACK: Final = 2
 """Events are dropped when so many times the capacity is held, so that dropping costs nothing per event."""
 
 _COOKIE_BYTES: Final = 8
-_POSITION_BYTES: Final = 8
+_BOOKMARK: Final = struct.Struct(f">{_COOKIE_BYTES}sq")
+_pack = _BOOKMARK.pack
 
 
 class EventLog:
     """Events by position, counted from 0 at the collection's beginning; the last `capacity` of them can be read."""
 
-    __slots__ = ("_events", "_first", "capacity", "cookie", "end", "gap")
+    __slots__ = ("_events", "_first", "_held_at_most", "capacity", "cookie", "end", "gap")
 
     def __init__(self, capacity: int, gap: int, cookie: bytes) -> None:
         if not 0 <= gap < capacity:
@@ -42,12 +44,13 @@ class EventLog:
         self.end = 0
         self._events: list[Event] = []
         self._first = 0
+        self._held_at_most = SLACK * capacity
 
     def append(self, type: EventType, resource: AnyResource, old: AnyResource | None = None) -> None:
         """Publish an event."""
-        self._events.append(Event(type, resource, old, None, self.bookmark(self.end)))
+        self._events.append(Event(type, resource, old, None, _pack(self.cookie, self.end)))
         self.end += 1
-        if len(self._events) > SLACK * self.capacity:
+        if len(self._events) > self._held_at_most:
             del self._events[: -self.capacity]
             self._first = self.end - self.capacity
 
@@ -66,12 +69,15 @@ class EventLog:
 
     def bookmark(self, position: int) -> bytes:
         """Return the bookmark of the event at a position; -1 is the one before the first."""
-        return self.cookie + position.to_bytes(_POSITION_BYTES, "big", signed=True)
+        return _pack(self.cookie, position)
 
     def after(self, bookmark: bytes) -> int:
         """Return the position right after a bookmark's event. Raises InvalidBookmark if it is not to be had."""
-        cookie, position = bookmark[:_COOKIE_BYTES], int.from_bytes(bookmark[_COOKIE_BYTES:], "big", signed=True)
-        if len(bookmark) != _COOKIE_BYTES + _POSITION_BYTES or cookie != self.cookie:
+        if len(bookmark) != _BOOKMARK.size:
+            raise InvalidBookmark
+        position: int
+        cookie, position = _BOOKMARK.unpack(bookmark)
+        if cookie != self.cookie:
             raise InvalidBookmark
         if not max(self.end - self.capacity + self.gap, -1) <= position < self.end:
             raise InvalidBookmark

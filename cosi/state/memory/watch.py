@@ -21,15 +21,22 @@ Projection = Callable[[Event], Event | None]
 
 
 class MemoryWatch(EventStream):
-    """A cursor at a position, with the events to deliver before any from the log."""
+    """A cursor at a position, with the events to deliver before any from the log; `id` for one resource's events."""
 
     def __init__(
-        self, collection: Collection, position: int, initial: Sequence[Event], projection: Projection | None
+        self,
+        collection: Collection,
+        position: int,
+        initial: Sequence[Event],
+        projection: Projection | None,
+        *,
+        id: str | None = None,
     ) -> None:
         super().__init__(initial)
         self._collection = collection
         self._position = position
         self._projection = projection
+        self._id = id
         self._ended = False
 
     async def receive(self) -> Sequence[Event]:
@@ -38,7 +45,11 @@ class MemoryWatch(EventStream):
         while not self._ended:
             log = self._collection.log
             if log.end == self._position:
-                await self._collection.wakeups.wait()
+                if self._id is None:
+                    await self._collection.wakeups.wait()
+                else:
+                    # What was published meanwhile was about others: it can't have been missed, however much it was.
+                    self._position = await self._collection.wakeups_by_id.wait(self._id)
                 waited = True
                 continue
             if not waited:

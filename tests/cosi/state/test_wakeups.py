@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from cosi.state.wakeups import Wakeups, yield_to_others
+from cosi.state.wakeups import KeyedWakeups, Wakeups, yield_to_others
 from cosi.testing.listener import WAIT_SECONDS
 
 pytestmark = pytest.mark.anyio
@@ -93,10 +93,10 @@ async def test_a_cancelled_waiter_is_forgotten() -> None:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(wakeups.wait)
             await anyio.wait_all_tasks_blocked()
-            assert len(wakeups._waiters) == 1
+            assert len(wakeups.waiters) == 1
             tasks.cancel_scope.cancel()
 
-    assert not wakeups._waiters
+    assert not wakeups.waiters
     wakeups.wake_all()
 
 
@@ -119,7 +119,7 @@ async def test_a_waiter_cancelled_after_its_wakeup_harms_nobody() -> None:
             cancelled.cancel()
 
     assert "other" in woken
-    assert not wakeups._waiters
+    assert not wakeups.waiters
 
 
 async def test_yielding_lets_others_run_and_takes_note_of_a_cancellation() -> None:
@@ -137,3 +137,23 @@ async def test_yielding_lets_others_run_and_takes_note_of_a_cancellation() -> No
         ran.append("not cancelled")
 
     assert ran == ["other"]
+
+
+async def test_who_waits_for_a_key_is_woken_by_it_alone_and_told_its_value() -> None:
+    wakeups = KeyedWakeups()
+    told: dict[str, int] = {}
+
+    async def wait(key: str) -> None:
+        told[key] = await wakeups.wait(key)
+
+    async with anyio.create_task_group() as tasks:
+        for key in ("a", "b", "b"):
+            tasks.start_soon(wait, key)
+        await anyio.wait_all_tasks_blocked()
+        wakeups.wake("a", 7)
+        await anyio.wait_all_tasks_blocked()
+        assert told == {"a": 7}
+        assert set(wakeups.waiting) == {"b"}
+        tasks.cancel_scope.cancel()
+
+    assert not wakeups.waiting

@@ -134,3 +134,25 @@ async def test_an_ended_watch_stays_ended() -> None:
         )
         assert await watch.batch() == ()
         assert [event async for event in watch] == []
+
+
+async def test_an_idle_watch_of_one_resource_sleeps_through_what_happens_to_others() -> None:
+    state = MemoryState(history=4, gap=1)
+    seen: list[str] = []
+
+    async def read() -> None:
+        async with state.watch(PathResource.pointer_to("mine")) as watch:
+            async for event in watch:
+                seen.append(event.type.name)
+                if event.type is EventType.CREATED:
+                    return
+
+    with anyio.fail_after(WAIT_SECONDS):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(read)
+            await anyio.wait_all_tasks_blocked()
+            for index in range(100):
+                await state.create(path(f"other-{index}"))
+            await state.create(path("mine"))
+
+    assert seen == ["DESTROYED", "CREATED"]
