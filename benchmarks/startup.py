@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROUNDS = 31
 BIN = Path(sys.executable).parent
-COMMANDS = {
+COMMANDS: dict[str, list[str | Path]] = {
     "bare interpreter": [sys.executable, "-c", "pass"],
     "import grpc": [sys.executable, "-c", "import grpc"],
     "cosi --help": [BIN / "cosi", "--help"],

@@ -38,8 +38,8 @@ def resources(count: int) -> list[AnyResource]:
     return [PathResource.new(f"resource-{index:06d}", PathSpec(path=f"/{index}")) for index in range(count)]
 
 
-async def filled(count: int, **options: int) -> tuple[MemoryState, list[AnyResource]]:
-    state = MemoryState(**options)
+async def filled(count: int) -> tuple[MemoryState, list[AnyResource]]:
+    state = MemoryState()
     return state, [await state.create(resource) for resource in resources(count)]
 
 
