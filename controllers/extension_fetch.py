@@ -13,7 +13,7 @@ import anyio
 from anyio import to_thread
 from anyio.abc import TaskGroup
 
-from cosi.controller.backoff import Backoff
+from cosi.backoff import Backoff
 from cosi.controller.controller import Controller, destroy_ready, exclusive, strong
 from cosi.controller.runtime import Runtime
 from cosi.state import errors

@@ -1,7 +1,7 @@
 """What a controller holds: the state, as far as it declared, and its own reconcile signal.
 
 Reads of undeclared inputs, writes of undeclared outputs, and finalizers on anything but strong inputs are refused; the
-owner is stamped on every write.
+owner is stamped on every write (`cosi.state.filtered`, `cosi.state.owned`).
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ import anyio
 
 from cosi.controller.controller import Input, InputStrength, Output
 from cosi.controller.signal import Signal
-from cosi.resource.metadata import Kind, Metadata, Phase, Pointer
-from cosi.resource.query import ALL, Query
+from cosi.resource.metadata import Phase, Pointer
 from cosi.resource.resource import AnyResource, ResourceT
 from cosi.state import errors
+from cosi.state.filtered import Access, Filtered, Verb
+from cosi.state.owned import Owned
 from cosi.state.reader import Reader
 from cosi.state.state import State
 
@@ -37,10 +38,11 @@ class Runtime(Reader):
         on_reconciled: Callable[[], None],
         on_inputs: Callable[[Sequence[Input]], Awaitable[None]],
     ) -> None:
-        super().__init__(_DeclaredReads(self, state))
+        super().__init__(Filtered(state.core, self._may_read))
         self.name = name
         self.log = log
         self._state = state
+        self._outputs = State(Owned(state.core, name))
         self._inputs = tuple(inputs)
         self._output_types = frozenset(output.type for output in outputs)
         self._signal = signal
@@ -67,13 +69,13 @@ class Runtime(Reader):
 
     async def create(self, resource: ResourceT) -> ResourceT:
         """Create an output. Raises AlreadyExists, AccessDenied."""
-        self._check_write(resource.metadata)
-        return await self._state.create(resource, owner=self.name)
+        self._check_write(resource.pointer)
+        return await self._outputs.create(resource)
 
     async def update(self, resource: ResourceT, *, expected_phase: Phase | None = Phase.RUNNING) -> ResourceT:
         """Update an output that was read before. Raises as `State.update`, and AccessDenied."""
-        self._check_write(resource.metadata)
-        return await self._state.update(resource, owner=self.name, expected_phase=expected_phase)
+        self._check_write(resource.pointer)
+        return await self._outputs.update(resource, expected_phase=expected_phase)
 
     async def modify(
         self,
@@ -86,18 +88,18 @@ class Runtime(Reader):
 
         Raises as `State.modify`, and AccessDenied.
         """
-        self._check_write(resource.metadata)
-        return await self._state.modify(resource, change, owner=self.name, expected_phase=expected_phase)
+        self._check_write(resource.pointer)
+        return await self._outputs.modify(resource, change, expected_phase=expected_phase)
 
     async def teardown(self, pointer: Pointer) -> bool:
         """Mark an output as torn down; tell whether it can be destroyed now. Raises NotFound, AccessDenied."""
-        self._check_write(Metadata(*pointer))
-        return await self._state.teardown(pointer, owner=self.name)
+        self._check_write(pointer)
+        return await self._outputs.teardown(pointer)
 
     async def destroy(self, pointer: Pointer) -> None:
         """Destroy an output. Raises NotFound, PendingFinalizers, AccessDenied."""
-        self._check_write(Metadata(*pointer))
-        await self._state.destroy(pointer, owner=self.name)
+        self._check_write(pointer)
+        await self._outputs.destroy(pointer)
 
     async def add_finalizer(self, pointer: Pointer) -> None:
         """Hold an input: it is not destroyed before `remove_finalizer`. Raises NotFound, AccessDenied."""
@@ -114,7 +116,7 @@ class Runtime(Reader):
 
     def until_teardown(self, pointer: Pointer) -> AbstractAsyncContextManager[anyio.CancelScope]:
         """Run the body until the resource is torn down or gone; see `State.until_teardown`."""
-        self.check_read(pointer.kind, pointer.id)
+        self._may_read(Access(Verb.WATCH, *pointer))
         return self._state.until_teardown(pointer)
 
     @asynccontextmanager
@@ -145,19 +147,20 @@ class Runtime(Reader):
         except errors.NotFound:
             return
 
-    def check_read(self, kind: Kind, id: str | None) -> None:
-        """Raise AccessDenied unless the resource, or with None the whole kind, is an input or an output."""
-        if kind.type in self._output_types:
-            return
-        if not any(wanted.kind == kind and wanted.id in (None, id) for wanted in self._inputs):
-            name = f"{kind.type}({kind.namespace}/{'' if id is None else id})"
-            raise errors.AccessDenied(f"controller {self.name} reads {name}, which is none of its inputs and outputs")
+    def _may_read(self, access: Access) -> bool:
+        if access.type in self._output_types:
+            return True
+        if any(wanted.kind == access.kind and wanted.id in (None, access.id) for wanted in self._inputs):
+            return True
+        raise errors.AccessDenied(
+            f"controller {self.name} reads {access.target}, which is none of its inputs and outputs"
+        )
 
-    def _check_write(self, metadata: Metadata) -> None:
-        if metadata.type not in self._output_types:
-            raise errors.AccessDenied(f"controller {self.name} writes {metadata.pointer}, which is none of its outputs")
+    def _check_write(self, pointer: Pointer) -> None:
+        if pointer.type not in self._output_types:
+            raise errors.AccessDenied(f"controller {self.name} writes {pointer}, which is none of its outputs")
         if self._touched is not None:
-            self._touched.add(metadata.pointer)
+            self._touched.add(pointer)
 
     def _check_finalizer(self, pointer: Pointer) -> None:
         held = (wanted for wanted in self._inputs if wanted.strength is InputStrength.STRONG)
@@ -165,22 +168,6 @@ class Runtime(Reader):
             raise errors.AccessDenied(
                 f"controller {self.name} changes finalizers of {pointer}, which is none of its strong inputs"
             )
-
-
-class _DeclaredReads:
-    """The reads of a controller, refused where it did not declare them."""
-
-    def __init__(self, runtime: Runtime, state: State) -> None:
-        self._runtime = runtime
-        self._state = state
-
-    async def get(self, pointer: Pointer) -> AnyResource:
-        self._runtime.check_read(pointer.kind, pointer.id)
-        return await self._state.core.get(pointer)
-
-    async def list(self, kind: Kind, *, query: Query = ALL) -> Sequence[AnyResource]:
-        self._runtime.check_read(kind, None)
-        return await self._state.core.list(kind, query=query)
 
 
 class _Reconciles:

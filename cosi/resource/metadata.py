@@ -50,8 +50,8 @@ class Pointer(NamedTuple):
         return f"{self.type}({self.namespace}/{self.id}@{UNDEFINED_VERSION})"
 
 
-# Kept from the garbage collector: strings, numbers and mappings of strings can't be part of a cycle, and there is one of
-# these for every resource and for every version in every event log.
+# Kept from the garbage collector: strings, numbers and mappings of strings can't be part of a cycle, and there is one
+# of these for every resource and for every version in every event log.
 class Metadata(msgspec.Struct, frozen=True, gc=False):
     """A resource's metadata.
 

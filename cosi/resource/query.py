@@ -22,6 +22,9 @@ MAX_ID_PATTERN_CHARACTERS: Final = 4096
 MAX_PATTERN_MEMORY_BYTES: Final = 1 << 20
 """What RE2 may spend on one compiled pattern."""
 
+_SHOWN_CHARACTERS: Final = 200
+"""How much an error shows of what RE2 says; that repeats the pattern."""
+
 _MULTIPLIERS: Final = {
     "pi": 1 << 50, "ti": 1 << 40, "gi": 1 << 30, "mi": 1 << 20, "ki": 1 << 10,
     "p": 10**15, "t": 10**12, "g": 10**9, "m": 10**6, "k": 10**3,
@@ -153,7 +156,7 @@ def compile_id_pattern(pattern: str) -> re2._Regexp:
     except re2.error as error:
         problem = error.args[0]
         text = problem.decode(errors="replace") if isinstance(problem, bytes) else str(problem)
-        raise ValueError(f"failed to compile regexp: {text}") from None
+        raise ValueError(f"failed to compile regexp: {text[:_SHOWN_CHARACTERS]}") from None
 
 
 def parse_number(text: str) -> int | None:

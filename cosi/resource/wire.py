@@ -17,6 +17,21 @@ from cosi.resource.metadata import UNDEFINED_VERSION, Metadata, Phase, pairs
 from cosi.resource.registry import Registry
 from cosi.resource.resource import AnyResource, OpaqueSpec, Resource, Tombstone
 
+MAX_SPEC_BYTES: Final = 1_000_000
+MAX_METADATA_BYTES: Final = 64 << 10
+"""What a client may store. An update tells of two resources, each with its spec as protobuf and as YAML, and all of it
+must fit the 4 MiB that gRPC clients accept unless told otherwise."""
+
+MAX_NAME_CHARACTERS: Final = 1024
+"""For a namespace, a type, an id, an owner each."""
+
+MAX_FINALIZERS: Final = 1024
+MAX_LABELS: Final = 1024
+MAX_ANNOTATIONS: Final = 1024
+
+SHOWN_CHARACTERS: Final = 40
+"""How much of a wrong value an error shows."""
+
 _NANOSECONDS: Final = 1_000_000_000
 _MAX_VERSION: Final = (1 << 64) - 1
 _MAX_VERSION_DIGITS: Final = 20
@@ -50,6 +65,26 @@ def decode(data: bytes, registry: Registry) -> AnyResource:
     except DecodeError as error:
         raise Malformed("resource", f"not a protobuf message: {error}") from None
     return from_message(message, registry)
+
+
+def received(message: resource_pb2.Resource, registry: Registry) -> AnyResource:
+    """Return the resource that a client wants stored. Raises Malformed naming the field that is wrong, or too large."""
+    metadata = message.metadata
+    for name in ("namespace", "type", "id", "owner"):
+        check_name(f"metadata.{name}", getattr(metadata, name))
+    _check_count("metadata.finalizers", len(metadata.finalizers), MAX_FINALIZERS)
+    _check_count("metadata.labels", len(metadata.labels), MAX_LABELS)
+    _check_count("metadata.annotations", len(metadata.annotations), MAX_ANNOTATIONS)
+    _check_bytes("metadata", metadata.ByteSize(), MAX_METADATA_BYTES)
+    _check_bytes("spec.proto_spec", len(message.spec.proto_spec), MAX_SPEC_BYTES)
+    _check_bytes("spec.yaml_spec", len(message.spec.yaml_spec.encode()), MAX_SPEC_BYTES)
+    return from_message(message, registry)
+
+
+def check_name(field: str, name: str) -> None:
+    """Raise Malformed if a namespace, a type, an id or an owner is too long to be one."""
+    if len(name) > MAX_NAME_CHARACTERS:
+        raise Malformed(field, f"longer than {MAX_NAME_CHARACTERS} characters")
 
 
 def from_message(message: resource_pb2.Resource, registry: Registry, *, tombstones: bool = False) -> AnyResource:
@@ -110,7 +145,7 @@ def _metadata(message: resource_pb2.Metadata) -> Metadata:
     try:
         phase = Phase(message.phase)
     except ValueError:
-        raise Malformed("metadata.phase", f"unknown phase: {message.phase!r}") from None
+        raise Malformed("metadata.phase", f"unknown phase: {message.phase[:SHOWN_CHARACTERS]!r}") from None
     return Metadata(
         namespace=message.namespace,
         type=message.type,
@@ -126,11 +161,22 @@ def _metadata(message: resource_pb2.Metadata) -> Metadata:
     )
 
 
+def _check_count(field: str, count: int, most: int) -> None:
+    if count > most:
+        raise Malformed(field, f"{count} of them, at most {most} are allowed")
+
+
+def _check_bytes(field: str, size: int, most: int) -> None:
+    if size > most:
+        raise Malformed(field, f"{size} bytes, at most {most} are allowed")
+
+
 def _version(text: str) -> int | None:
     if text == UNDEFINED_VERSION:
         return None
     if len(text) > _MAX_VERSION_DIGITS or not (text.isascii() and text.isdecimal()) or int(text) > _MAX_VERSION:
-        raise Malformed("metadata.version", f"not a version: {text[:40]!r} (a number, or {UNDEFINED_VERSION!r})")
+        shown = text[:SHOWN_CHARACTERS]
+        raise Malformed("metadata.version", f"not a version: {shown!r} (a number, or {UNDEFINED_VERSION!r})")
     return int(text)
 
 

@@ -7,7 +7,7 @@ encoded form serves all five.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, TypeVar
 
 import msgspec
@@ -25,7 +25,10 @@ MAX_FRAME_BYTES: Final = 1 << 20
 """Events are gathered into one response up to this size; Go's clients refuse messages over 4 MiB unless told."""
 
 MAX_LABEL_TERMS: Final = 256
-"""How many terms all label queries of one request may have together."""
+"""How many terms all label queries of one request may have together, and how many queries there may be."""
+
+MAX_LABEL_VALUES: Final = 1024
+"""How many values all those terms may have together: each is compared with the label of every resource."""
 
 _RESOURCE_TAG: Final = b"\x0a"  # field 1, length-delimited
 _OLD_TAG: Final = b"\x1a"  # field 3
@@ -91,11 +94,11 @@ def event_of(message: state_pb2.Event, registry: Registry) -> Event:
     )
 
 
-def query_of(labels: Iterable[resource_pb2.LabelQuery], id_query: resource_pb2.IDQuery) -> Query:
+def query_of(labels: Sequence[resource_pb2.LabelQuery], id_query: resource_pb2.IDQuery) -> Query:
     """Return the query of a request. Raises InvalidArgument, Unsupported."""
+    if labels:
+        _check_size(labels)
     queries = tuple(LabelQuery(tuple(_term_of(term) for term in query.terms)) for query in labels)
-    if sum(len(query.terms) for query in queries) > MAX_LABEL_TERMS:
-        raise errors.InvalidArgument(f"label_query: more than {MAX_LABEL_TERMS} terms")
     return Query(queries, id_query.regexp)
 
 
@@ -122,6 +125,15 @@ def id_query(query: Query) -> resource_pb2.IDQuery | None:
     return resource_pb2.IDQuery(regexp=query.id_pattern) if query.id_pattern else None
 
 
+def _check_size(labels: Sequence[resource_pb2.LabelQuery]) -> None:
+    if len(labels) > MAX_LABEL_TERMS:
+        raise errors.InvalidArgument(f"label_query: more than {MAX_LABEL_TERMS} queries")
+    if sum(len(query.terms) for query in labels) > MAX_LABEL_TERMS:
+        raise errors.InvalidArgument(f"label_query: more than {MAX_LABEL_TERMS} terms")
+    if sum(len(term.value) for query in labels for term in query.terms) > MAX_LABEL_VALUES:
+        raise errors.InvalidArgument(f"label_query: more than {MAX_LABEL_VALUES} values")
+
+
 def _term_of(term: resource_pb2.LabelTerm) -> LabelTerm:
     if term.op == _NOT_EXISTS:
         return LabelTerm(term.key, Operation.EXISTS, (), invert=True)
@@ -130,7 +142,9 @@ def _term_of(term: resource_pb2.LabelTerm) -> LabelTerm:
     except ValueError:
         raise errors.Unsupported(f"unsupported label query operator: {term.op}") from None
     if operation not in (Operation.EXISTS, Operation.IN) and not term.value:
-        raise errors.InvalidArgument(f"label_query: the term on {term.key!r} has no value to compare with")
+        raise errors.InvalidArgument(
+            f"label_query: the term on {term.key[: wire.SHOWN_CHARACTERS]!r} has no value to compare with"
+        )
     return LabelTerm(term.key, operation, tuple(term.value), term.invert)
 
 

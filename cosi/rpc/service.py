@@ -60,19 +60,20 @@ class StateService:
     async def create(self, request: bytes) -> bytes:
         """Answer CreateRequest with CreateResponse."""
         message = codec.parse(state_pb2.CreateRequest, request)
-        resource = wire.from_message(message.resource, self._registry)
+        resource = wire.received(message.resource, self._registry)
+        wire.check_name("options.owner", message.options.owner)
         return codec.resource_response(await self._state.create(resource, owner=message.options.owner))
 
     async def update(self, request: bytes) -> bytes:
         """Answer UpdateRequest with UpdateResponse; no expected phase means any."""
         message = codec.parse(state_pb2.UpdateRequest, request)
-        resource = wire.from_message(message.new_resource, self._registry)
+        resource = wire.received(message.new_resource, self._registry)
         expected = None
         if message.options.HasField("expected_phase"):
             try:
                 expected = Phase(message.options.expected_phase)
             except ValueError:
-                phase = message.options.expected_phase
+                phase = message.options.expected_phase[: wire.SHOWN_CHARACTERS]
                 raise errors.InvalidArgument(f"options.expected_phase: unknown phase: {phase!r}") from None
         stored = await self._state.update(resource, owner=message.options.owner, expected_phase=expected)
         return codec.resource_response(stored)
@@ -96,7 +97,11 @@ class StateService:
         return b""
 
     async def watch(self, request: bytes) -> AsyncIterator[bytes]:
-        """Answer WatchRequest: an empty WatchResponse once the watch is set up, then all pending events in each."""
+        """Answer WatchRequest: an empty WatchResponse once the watch is set up, then all pending events in each.
+
+        A client that does not read stops this generator, and nobody else. What it costs while it stands: the batch that
+        was pending when it stopped (no more events than the state's history), and one response of MAX_FRAME_BYTES.
+        """
         message = codec.parse(state_pb2.WatchRequest, request)
         options = message.options
         bookmark = options.start_from_bookmark if options.HasField("start_from_bookmark") else None
@@ -127,6 +132,8 @@ class StateService:
 
 
 def _kind(message: state_pb2.ListRequest | state_pb2.WatchRequest) -> Kind:
+    wire.check_name("namespace", message.namespace)
+    wire.check_name("type", message.type)
     return Kind(message.namespace, message.type)
 
 
@@ -137,4 +144,8 @@ def _pointer(
     | state_pb2.TeardownRequest
     | state_pb2.TeardownAndDestroyRequest,
 ) -> Pointer:
-    return Pointer(message.namespace, message.type, message.id)
+    pointer = Pointer(message.namespace, message.type, message.id)
+    if max(map(len, pointer)) > wire.MAX_NAME_CHARACTERS:
+        for field, name in zip(pointer._fields, pointer, strict=True):
+            wire.check_name(field, name)
+    return pointer

@@ -10,10 +10,13 @@
     │   └── PhaseConflict          it is (or is not) being torn down
     ├── InvalidArgument          the request makes no sense
     ├── InvalidBookmark          the watch can't be resumed from there
-    ├── Overrun                  the watcher was too slow and lost events
+    ├── LimitExceeded            a message is too large, or there is too much of something
+    │   └── Overrun                the watcher was too slow and lost events
     ├── Unsupported              this state cannot do that
     ├── AccessDenied             the caller may not do that
-    └── Unavailable              a remote state can't be reached, or broke off
+    ├── Unavailable              a remote state can't be reached, or broke off
+    │   └── DeadlineExceeded       it, or something on the way to it, gave the call up for lack of time
+    └── ProtocolViolation        a remote state gave an answer that makes no sense
 
 Attributes are for handlers; the message is for people and names the resource as `Type(namespace/id@version)`. An error
 that came over the wire keeps the words of the other side.
@@ -101,7 +104,11 @@ class InvalidBookmark(StateError):
         super().__init__(message or "invalid watch bookmark")
 
 
-class Overrun(StateError):
+class LimitExceeded(StateError):
+    """A message is larger than one of the two sides takes, or there is too much of something."""
+
+
+class Overrun(LimitExceeded):
     """A watcher read so slowly that events it had not seen were overwritten."""
 
     def __init__(self, kind: Kind, *, end: int, position: int, capacity: int) -> None:
@@ -121,3 +128,14 @@ class AccessDenied(StateError):
 
 class Unavailable(StateError):
     """A remote state can't be reached, or the connection to it broke."""
+
+
+class DeadlineExceeded(Unavailable):
+    """The other side, or something on the way to it, gave the call up for lack of time; it may have been done or not.
+
+    The caller's own deadlines are cancel scopes and raise TimeoutError.
+    """
+
+
+class ProtocolViolation(StateError):
+    """A remote state gave an answer that makes no sense: its fault, or that of something on the way."""

@@ -69,7 +69,8 @@ class State(Reader):
             if expected_phase is not None and current.metadata.phase is not expected_phase:
                 raise errors.PhaseConflict(current.metadata, expected=expected_phase)
             changed = change(current)
-            if changed.equivalent(current):
+            # Where the core does not know the type, only the typed forms can tell that nothing changed.
+            if changed.equivalent(_like(changed, current)):
                 return current
             try:
                 return await self.core.update(changed, owner=owner, expected_phase=expected_phase)
@@ -99,9 +100,7 @@ class State(Reader):
 
         def apply(current: AnyResource) -> AnyResource:
             known = _like(resource, current)
-            wanted = change(known) if change else known.with_spec(resource.spec)
-            # Where the type is not known to the core, only the typed forms can tell that nothing changed.
-            return current if wanted.equivalent(known) else wanted
+            return change(known) if change else known.with_spec(resource.spec)
 
         stored = await self.update_with_conflicts(resource.pointer, apply, owner=owner, expected_phase=expected_phase)
         return _like(resource, stored)

@@ -16,7 +16,7 @@ import anyio
 import structlog
 from anyio.abc import TaskGroup, TaskStatus
 
-from cosi.controller.backoff import Backoff
+from cosi.backoff import Backoff
 from cosi.controller.controller import Controller, Input
 from cosi.controller.engine.graph import DependencyGraph
 from cosi.controller.runtime import Runtime

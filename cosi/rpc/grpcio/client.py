@@ -1,18 +1,19 @@
 """A state in another process, reached over gRPC: a core like any other, so whatever takes a state takes a remote one.
 
-Resources of types in the registry come back typed, all others opaque. A watch whose connection breaks delivers one
-ERRORED event and ends.
+    async with connected(Address(path="/run/cosi.sock"), registry) as remote:
+        state = State(remote)
+
+Resources of types in the registry come back typed, all others opaque. Whatever goes wrong is a StateError: Unavailable
+if the server can't be reached, ProtocolViolation if it can't be understood. A watch that breaks is resumed. Cancelling
+a call gives it up on both sides; cancelling a read of a watch takes nothing from it.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final, TypeVar, cast
+from typing import Final
 
-import anyio.lowlevel
-import grpc
 from google.protobuf.message import Message
 
 from cosi._pb.v1alpha1 import resource_pb2, state_pb2
@@ -21,69 +22,72 @@ from cosi.resource.metadata import Kind, Metadata, Phase, Pointer
 from cosi.resource.query import ALL, Query
 from cosi.resource.registry import Registry
 from cosi.resource.resource import AnyResource
-from cosi.rpc import codec, service
+from cosi.rpc import codec
 from cosi.rpc.address import Address
-from cosi.rpc.codes import Method, error_of
-from cosi.rpc.http2.status import Code
-from cosi.state.core import FROM_NOW, KIND_FROM_NOW, WatchKindOptions, WatchOptions
-from cosi.state.event import Event, EventType
-from cosi.state.stream import EventStream
-
-MAX_RESPONSE_BYTES: Final = 32 << 20
-"""The largest message accepted from a server; what talosctl accepts."""
+from cosi.rpc.codes import Method
+from cosi.rpc.grpcio import answer
+from cosi.rpc.grpcio.call import Calls
+from cosi.rpc.grpcio.channel import open_channel
+from cosi.rpc.grpcio.patience import Patience
+from cosi.rpc.grpcio.remote_watch import RemoteWatch
+from cosi.rpc.grpcio.tls import ClientTls
+from cosi.state import errors
+from cosi.state.core import FROM_NOW, KIND_FROM_NOW, CoreState, WatchKindOptions, WatchOptions
+from cosi.state.state import State
 
 API_VERSION: Final = 1
 """We know BOOTSTRAPPED and ERRORED events."""
 
-_OPTIONS: Final = (("grpc.max_receive_message_length", MAX_RESPONSE_BYTES), ("grpc.use_local_subchannel_pool", 1))
-
-ResultT = TypeVar("ResultT")
-MessageT = TypeVar("MessageT", bound=Message)
-
 
 @asynccontextmanager
-async def connected(address: Address, registry: Registry) -> AsyncIterator[RemoteState]:
-    """Hold a connection to a server while the body runs; it is made when first needed."""
-    async with grpc.aio.insecure_channel(address.target, options=_OPTIONS) as channel:
-        yield RemoteState(channel, registry)
+async def connected(
+    address: Address, registry: Registry, *, tls: ClientTls | None = None, resume: bool = True
+) -> AsyncIterator[RemoteState]:
+    """Hold a connection to a server while the body runs; it is made when first needed.
+
+    `tls` goes with any TCP address and is required for other machines; a unix socket is plain. Without `resume` a
+    watch ends when its connection breaks. Raises ValueError for plain text to another machine.
+    """
+    async with open_channel(address, tls) as channel:
+        yield RemoteState(Calls(channel), registry, resume=resume)
 
 
 class RemoteState:
     """A core state over a channel. Runs on asyncio only, as grpc.aio does."""
 
-    def __init__(self, channel: grpc.aio.Channel, registry: Registry) -> None:
+    def __init__(self, calls: Calls, registry: Registry, *, resume: bool = True) -> None:
+        """Use a channel, which is somebody else's to close; see `connected`."""
+        self._calls = calls
         self._registry = registry
-        self._unary: dict[Method, Any] = {method: channel.unary_unary(f"/{service.NAME}/{method}") for method in Method}
-        self._list: Any = channel.unary_stream(f"/{service.NAME}/{Method.LIST}")
-        self._watch: Any = channel.unary_stream(f"/{service.NAME}/{Method.WATCH}")
+        self._resume = resume
+        self._missing: set[Method] = set()
 
     async def get(self, pointer: Pointer) -> AnyResource:
         """Return a resource. Raises NotFound."""
         request = state_pb2.GetRequest(namespace=pointer.namespace, type=pointer.type, id=pointer.id)
-        response = await self._call(Method.GET, request, state_pb2.GetResponse, Metadata(*pointer))
-        return wire.from_message(response.resource, self._registry)
+        about = Metadata(*pointer)
+        data = await self._calls.unary(Method.GET, request, about)
+        return answer.resource(state_pb2.GetResponse, data, self._registry, Method.GET, about)
 
     async def list(self, kind: Kind, *, query: Query = ALL) -> Sequence[AnyResource]:
         """Return the resources of a kind that match, in the server's order."""
         options = state_pb2.ListOptions(label_query=codec.label_queries(query), id_query=codec.id_query(query))
         request = state_pb2.ListRequest(namespace=kind.namespace, type=kind.type, options=options)
-        call = self._list(request.SerializeToString())
+        about = Metadata(*kind, "")
+        stream = self._calls.stream(Method.LIST, request, about)
         resources: list[AnyResource] = []
         try:
-            while (data := await _cancellable(call, call.read())) is not grpc.aio.EOF:
-                response = codec.parse(state_pb2.ListResponse, cast(bytes, data))
-                resources.append(wire.from_message(response.resource, self._registry))
-        except grpc.RpcError as error:
-            raise _error_of(error, Method.LIST, Metadata(*kind, "")) from None
+            while (data := await stream.read()) is not None:
+                resources.append(answer.resource(state_pb2.ListResponse, data, self._registry, Method.LIST, about))
         finally:
-            call.cancel()
+            await stream.aclose()
         return resources
 
     async def create(self, resource: AnyResource, *, owner: str = "") -> AnyResource:
         """Store a new resource. Raises AlreadyExists, OwnerConflict."""
         request = state_pb2.CreateRequest(resource=_message(resource), options=state_pb2.CreateOptions(owner=owner))
-        response = await self._call(Method.CREATE, request, state_pb2.CreateResponse, resource.metadata)
-        return wire.from_message(response.resource, self._registry)
+        data = await self._calls.unary(Method.CREATE, request, resource.metadata)
+        return answer.resource(state_pb2.CreateResponse, data, self._registry, Method.CREATE, resource.metadata)
 
     async def update(
         self, resource: AnyResource, *, owner: str = "", expected_phase: Phase | None = Phase.RUNNING
@@ -91,8 +95,8 @@ class RemoteState:
         """Replace a resource. Raises NotFound, OwnerConflict, VersionConflict, PhaseConflict."""
         options = state_pb2.UpdateOptions(owner=owner, expected_phase=expected_phase)
         request = state_pb2.UpdateRequest(new_resource=_message(resource), options=options)
-        response = await self._call(Method.UPDATE, request, state_pb2.UpdateResponse, resource.metadata)
-        return wire.from_message(response.resource, self._registry)
+        data = await self._calls.unary(Method.UPDATE, request, resource.metadata)
+        return answer.resource(state_pb2.UpdateResponse, data, self._registry, Method.UPDATE, resource.metadata)
 
     async def destroy(self, pointer: Pointer, *, owner: str = "") -> None:
         """Remove a resource. Raises NotFound, OwnerConflict, PendingFinalizers."""
@@ -102,36 +106,38 @@ class RemoteState:
             id=pointer.id,
             options=state_pb2.DestroyOptions(owner=owner),
         )
-        await self._call(Method.DESTROY, request, state_pb2.DestroyResponse, Metadata(*pointer))
+        await self._calls.unary(Method.DESTROY, request, Metadata(*pointer))
 
     async def teardown(self, pointer: Pointer, *, owner: str = "") -> bool:
-        """Tear a resource down in one call; see `State.teardown`."""
+        """Tear a resource down, in one call where the server has it; see `State.teardown`."""
         request = state_pb2.TeardownRequest(
             namespace=pointer.namespace,
             type=pointer.type,
             id=pointer.id,
             options=state_pb2.TeardownOptions(owner=owner),
         )
-        response = await self._call(Method.TEARDOWN, request, state_pb2.TeardownResponse, Metadata(*pointer))
-        return response.destroy_ready
+        data = await self._call_if_there(Method.TEARDOWN, request, Metadata(*pointer))
+        if data is None:
+            return await State(_Primitives(self)).teardown(pointer, owner=owner)
+        return answer.message(state_pb2.TeardownResponse, data, Method.TEARDOWN).destroy_ready
 
     async def teardown_and_destroy(self, pointer: Pointer, *, owner: str = "") -> None:
-        """Tear a resource down and destroy it in one call that lasts until it is gone."""
+        """Tear a resource down and destroy it; where the server has it, in one call that lasts until it is gone."""
         request = state_pb2.TeardownAndDestroyRequest(
             namespace=pointer.namespace,
             type=pointer.type,
             id=pointer.id,
             options=state_pb2.TeardownAndDestroyOptions(owner=owner),
         )
-        method = Method.TEARDOWN_AND_DESTROY
-        await self._call(method, request, state_pb2.TeardownAndDestroyResponse, Metadata(*pointer))
+        if await self._call_if_there(Method.TEARDOWN_AND_DESTROY, request, Metadata(*pointer)) is None:
+            await State(_Primitives(self)).teardown_and_destroy(pointer, owner=owner)
 
     @asynccontextmanager
     async def watch(self, pointer: Pointer, options: WatchOptions = FROM_NOW) -> AsyncIterator[RemoteWatch]:
         """Watch one resource. Raises InvalidBookmark, InvalidArgument."""
         message = state_pb2.WatchOptions(tail_events=options.tail_events, start_from_bookmark=options.bookmark)
         request = state_pb2.WatchRequest(namespace=pointer.namespace, type=pointer.type, id=pointer.id, options=message)
-        async with self._open(request, Metadata(*pointer)) as watch:
+        async with self._watching(request, Metadata(*pointer)) as watch:
             yield watch
 
     @asynccontextmanager
@@ -147,83 +153,41 @@ class RemoteState:
             aggregated=True,
         )
         request = state_pb2.WatchRequest(namespace=kind.namespace, type=kind.type, options=message)
-        async with self._open(request, Metadata(*kind, "")) as watch:
+        async with self._watching(request, Metadata(*kind, "")) as watch:
             yield watch
 
     @asynccontextmanager
-    async def _open(self, request: state_pb2.WatchRequest, about: Metadata) -> AsyncIterator[RemoteWatch]:
+    async def _watching(self, request: state_pb2.WatchRequest, about: Metadata) -> AsyncIterator[RemoteWatch]:
         request.api_version = API_VERSION
-        call = self._watch(request.SerializeToString())
+        patience = Patience() if self._resume else None
+        watch = RemoteWatch(self._calls, request, about, self._registry, patience=patience)
         try:
-            try:
-                # The first message is empty and says that the watch is set up.
-                await _cancellable(call, call.read())
-                if call.done():
-                    await _cancellable(call, call.code())
-            except grpc.RpcError as error:
-                raise _error_of(error, Method.WATCH, about) from None
-            yield RemoteWatch(call, about, self._registry)
+            await watch.open()
+            yield watch
         finally:
-            call.cancel()
+            await watch.aclose()
 
-    async def _call(
-        self, method: Method, request: Message, response_class: type[MessageT], about: Metadata
-    ) -> MessageT:
-        call = self._unary[method](request.SerializeToString())
-        try:
-            data = await _cancellable(call, call)
-        except grpc.RpcError as error:
-            raise _error_of(error, method, about) from None
-        return codec.parse(response_class, cast(bytes, data))
-
-
-class RemoteWatch(EventStream):
-    """A watch whose events come over a stream."""
-
-    def __init__(self, call: Any, about: Metadata, registry: Registry) -> None:
-        super().__init__()
-        self._call = call
-        self._about = about
-        self._registry = registry
-        self._ended = False
-
-    async def receive(self) -> Sequence[Event]:
-        """Return the events of the next message that has any; empty once the watch has ended."""
-        while not self._ended:
+    async def _call_if_there(self, method: Method, request: Message, about: Metadata) -> bytes | None:
+        """Call a method that older servers lack; None if this one does, which is asked once in a connection."""
+        if method not in self._missing:
             try:
-                data = await _cancellable(self._call, self._call.read())
-                if data is grpc.aio.EOF:
-                    break
-                response = codec.parse(state_pb2.WatchResponse, data)
-                events = [codec.event_of(message, self._registry) for message in response.event]
-            except (grpc.RpcError, wire.Malformed) as error:
-                reason = _error_of(error, Method.WATCH, self._about) if isinstance(error, grpc.RpcError) else error
-                events = [Event(EventType.ERRORED, error=reason)]
-            if any(event.type is EventType.ERRORED for event in events):
-                self._ended = True
-            if events:
-                return events
-        self._ended = True
-        return ()
+                return await self._calls.unary(method, request, about)
+            except errors.Unsupported:
+                self._missing.add(method)
+        return None
 
 
-async def _cancellable(call: Any, awaitable: Awaitable[ResultT]) -> ResultT:
-    """Await a grpc.aio call so that anyio knows its own cancellation.
+class _Primitives:
+    """The seven primitives of a core and nothing else, so that State derives from them what the core has as well."""
 
-    grpc.aio awaits an inner task and loses the message by which anyio tells that one of its scopes was cancelled; the
-    bare CancelledError would escape the scope.
-    """
-    try:
-        return await awaitable
-    except asyncio.CancelledError:
-        call.cancel()
-        await anyio.lowlevel.checkpoint_if_cancelled()
-        raise
-
-
-def _error_of(error: Exception, method: Method, about: Metadata) -> Exception:
-    assert isinstance(error, grpc.aio.AioRpcError)
-    return error_of(Code(error.code().value[0]), error.details() or error.code().name, method, about)
+    def __init__(self, core: CoreState) -> None:
+        self.get = core.get
+        self.list = core.list
+        self.create = core.create
+        self.update = core.update
+        self.destroy = core.destroy
+        self.watch = core.watch
+        self.watch_kind = core.watch_kind
 
 
 def _message(resource: AnyResource) -> resource_pb2.Resource:

@@ -1,4 +1,4 @@
-"""Serve a state on grpc.aio, with health and reflection, on unix sockets and loopback addresses."""
+"""Serve a state on grpc.aio, with health and reflection: on unix sockets, loopback, and with TLS on the network."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
+import anyio
 import grpc
 import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -17,7 +18,8 @@ from grpc_reflection.v1alpha import reflection
 
 from cosi.resource.registry import Registry
 from cosi.rpc import address, service
-from cosi.rpc.codes import code_of
+from cosi.rpc.codes import ERROR_KEY, code_of, name_of
+from cosi.rpc.grpcio.tls import ServerTls
 from cosi.rpc.http2.status import Code
 from cosi.rpc.service import StateService, Streaming, Unary
 from cosi.state.core import CoreState
@@ -44,11 +46,12 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 @asynccontextmanager
 async def serving(
-    core: CoreState, registry: Registry, addresses: Sequence[address.Address]
+    core: CoreState, registry: Registry, addresses: Sequence[address.Address], *, tls: ServerTls | None = None
 ) -> AsyncIterator[Sequence[address.Address]]:
     """Serve a state while the body runs; yields the addresses with the ports that were taken.
 
-    Raises OSError if an address can't be taken, ValueError if one is not local.
+    With `tls` every TCP address asks for a client's certificate; a unix socket never does, it is for its user alone.
+    Raises OSError if an address can't be taken, ValueError if one is not local and there is no `tls`.
     """
     server = grpc.aio.server(options=_OPTIONS)
     server.add_generic_rpc_handlers((_handlers(StateService(core, registry)),))
@@ -58,12 +61,15 @@ async def serving(
         await health_service.set(name, health_pb2.HealthCheckResponse.SERVING)
     names = (service.NAME, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)
-    taken = [_bind(server, wanted) for wanted in addresses]
-    await server.start()
+    taken: list[address.Address] = []
     try:
+        for wanted in addresses:
+            taken.append(_bind(server, wanted, tls))  # noqa: PERF401 - what was taken before a failure is given back
+        await server.start()
         yield taken
     finally:
-        await server.stop(GRACE_SECONDS)
+        with anyio.CancelScope(shield=True):
+            await server.stop(GRACE_SECONDS)
         _remove_sockets(taken)
 
 
@@ -105,10 +111,10 @@ async def _refuse(context: Context, error: Exception) -> NoReturn:
     if code is None:
         _log.error("request failed", exc_info=error)
         await context.abort(_CODES[Code.INTERNAL], "internal error; the server's log has the details")
-    await context.abort(_CODES[code], str(error))
+    await context.abort(_CODES[code], str(error), ((ERROR_KEY, name_of(error)),))
 
 
-def _bind(server: grpc.aio.Server, wanted: address.Address) -> address.Address:
+def _bind(server: grpc.aio.Server, wanted: address.Address, tls: ServerTls | None) -> address.Address:
     if wanted.path:
         _prepare_socket(Path(wanted.path))
         mask = os.umask(0o177)
@@ -119,12 +125,14 @@ def _bind(server: grpc.aio.Server, wanted: address.Address) -> address.Address:
         finally:
             os.umask(mask)
         return wanted
-    if not address.is_loopback(wanted.host):
+    if tls is None and not address.is_loopback(wanted.host):
         raise ValueError(
-            f"will not serve plain text on {wanted}: it is not a loopback address (use 127.0.0.1, or a unix socket)"
+            f"will not serve plain text on {wanted}: it is not a loopback address; use 127.0.0.1, a unix socket, or TLS"
         )
     try:
-        return wanted._replace(port=server.add_insecure_port(wanted.target))
+        if tls is None:
+            return wanted._replace(port=server.add_insecure_port(wanted.target))
+        return wanted._replace(port=server.add_secure_port(wanted.target, tls.credentials()))
     except RuntimeError:
         raise OSError(f"can't listen on {wanted}: the port is taken, or the address is not this machine's") from None
 

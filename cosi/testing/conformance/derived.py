@@ -40,6 +40,13 @@ class Derived(Subject):
         assert PathResource.of(same) == also_same == before
         assert (await state.get(before.pointer)).metadata.version == 1
 
+    async def test_giving_a_resource_its_type_is_no_change(self, state: State, namespace: str) -> None:
+        before = await state.create(path("a", namespace=namespace))
+
+        same = await state.update_with_conflicts(before.pointer, PathResource.of)
+
+        assert PathResource.of(same) == before
+
     async def test_a_change_in_the_wrong_phase_is_refused_even_if_it_is_none(
         self, state: State, namespace: str
     ) -> None:

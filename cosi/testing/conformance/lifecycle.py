@@ -34,6 +34,16 @@ class Lifecycle(Subject):
 
         assert stored == await state.get(PathResource, "var/run", namespace=namespace)
 
+    async def test_create_and_update_answer_with_version_owner_and_times(self, state: State, namespace: str) -> None:
+        created = await state.create(path("var/run", namespace=namespace), owner="owner")
+        updated = await state.update(created, owner="owner")
+
+        found = (await state.get(created.pointer)).metadata
+        assert (created.metadata.version, created.metadata.owner) == (1, "owner")
+        assert (updated.metadata.version, updated.metadata.owner) == (2, "owner")
+        assert updated.metadata.created == created.metadata.created == found.created > 0
+        assert updated.metadata.updated == found.updated >= created.metadata.updated > 0
+
     async def test_all_metadata_is_kept(self, state: State, namespace: str) -> None:
         metadata = path("var/run", namespace=namespace).metadata.replace(
             finalizers=("b", "a"), labels={"": "", "empty": "", "ключ": "значение"}, annotations={"note": "two\nlines"}

@@ -2,9 +2,9 @@
 
 import pytest
 
-from cosi.resource.metadata import Metadata, Phase
+from cosi.resource.metadata import Kind, Metadata, Phase
 from cosi.resource.wire import Malformed
-from cosi.rpc.codes import CODES, Method, code_of, error_of
+from cosi.rpc.codes import CODES, Method, code_of, error_of, name_of
 from cosi.rpc.http2.status import Code
 from cosi.state import errors
 
@@ -67,3 +67,38 @@ def test_an_error_comes_back_as_itself_with_its_words(method: Method, error: err
 
     assert type(back) is type(error)
     assert str(back) == str(error)
+
+
+def test_a_name_tells_apart_what_shares_a_code() -> None:
+    malformed = error_of(Code.INVALID_ARGUMENT, "words", Method.UPDATE, ABOUT, name="InvalidArgument")
+    conflict = error_of(Code.INVALID_ARGUMENT, "words", Method.UPDATE, ABOUT, name="PhaseConflict")
+
+    assert (type(malformed), type(conflict)) == (errors.InvalidArgument, errors.PhaseConflict)
+
+
+@pytest.mark.parametrize("name", [None, "", "Invented", "NotFound", "Malformed", "Exception"])
+def test_a_name_that_is_unknown_or_contradicts_the_code_is_ignored(name: str | None) -> None:
+    error = error_of(Code.INVALID_ARGUMENT, "words", Method.UPDATE, ABOUT, name=name)
+
+    assert type(error) is errors.PhaseConflict
+
+
+@pytest.mark.parametrize(
+    ("error", "name"),
+    [
+        (errors.VersionConflict(ABOUT, expected=2), "VersionConflict"),
+        (errors.Overrun(Kind("default", "T"), end=9, position=1, capacity=4), "LimitExceeded"),
+        (Malformed("metadata.phase", "unknown"), "InvalidArgument"),
+    ],
+)
+def test_an_error_goes_by_the_name_of_what_the_client_is_to_raise(error: Exception, name: str) -> None:
+    assert name_of(error) == name
+
+
+@pytest.mark.parametrize("code", [code for code in Code if code is not Code.OK])
+@pytest.mark.parametrize("method", Method)
+def test_every_status_of_every_method_is_an_error_with_its_words(code: Code, method: Method) -> None:
+    error = error_of(code, "their words", method, ABOUT)
+
+    assert isinstance(error, errors.StateError)
+    assert str(error) == "their words"

@@ -5,6 +5,7 @@ import socket
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from cosi.resource.metadata import Pointer
@@ -34,6 +35,32 @@ async def test_the_socket_is_for_its_user_alone_and_gone_afterwards(tmp_path: Pa
 
     assert (mode, directory_mode) == (0o600, 0o700)
     assert not os.path.exists(where.path)
+
+
+async def test_a_server_that_is_cancelled_stops_as_one_that_ends(tmp_path: Path) -> None:
+    where = at(tmp_path)
+
+    with anyio.CancelScope() as scope:
+        async with serving(MemoryState(), sample_registry(), [where]):
+            scope.cancel()
+            await anyio.lowlevel.checkpoint()
+
+    assert scope.cancelled_caught
+    assert not os.path.exists(where.path)
+    async with connected(where, sample_registry()) as remote:
+        with pytest.raises(errors.Unavailable):
+            await remote.create(path("a"))
+
+
+async def test_addresses_taken_before_one_that_is_refused_are_given_back(tmp_path: Path) -> None:
+    where = at(tmp_path)
+
+    with pytest.raises(ValueError, match="plain text"):
+        async with serving(MemoryState(), sample_registry(), [where, Address(host="192.0.2.1", port=1)]):
+            pass
+
+    async with serving(MemoryState(), sample_registry(), [where]), connected(where, sample_registry()) as remote:
+        await remote.create(path("a"))
 
 
 async def test_a_socket_that_is_in_use_is_left_alone(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Restarts wait longer each time, and never together."""
 
-from cosi.controller.backoff import INITIAL_SECONDS, JITTER, MAX_SECONDS, Backoff
+from cosi.backoff import INITIAL_SECONDS, JITTER, MAX_SECONDS, Backoff
 
 
 def test_intervals_grow_to_a_limit_and_start_over_after_a_success() -> None:

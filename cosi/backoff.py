@@ -1,6 +1,6 @@
 """How long to wait before trying again: longer each time, never twice the same. Pure.
 
-The numbers are those of the exponential backoff that the Go runtime restarts controllers with.
+The numbers are those of the exponential backoff that the Go runtime restarts controllers and resumes watches with.
 """
 
 from __future__ import annotations
