@@ -30,6 +30,9 @@ MAX_REQUEST_BYTES: Final = 4 << 20
 MAX_CONCURRENT_STREAMS: Final = 4096
 """Calls and watches one connection may have open."""
 
+MAX_STATUS_MESSAGE_BYTES: Final = 2048
+"""Longer error messages are cut: gRPC's C-core may refuse trailers from 8 KiB on, and the error with them."""
+
 GRACE_SECONDS: Final = 1.0
 """How long calls may still run when the server stops."""
 
@@ -111,7 +114,15 @@ async def _refuse(context: Context, error: Exception) -> NoReturn:
     if code is None:
         _log.error("request failed", exc_info=error)
         await context.abort(_CODES[Code.INTERNAL], "internal error; the server's log has the details")
-    await context.abort(_CODES[code], str(error), ((ERROR_KEY, name_of(error)),))
+    await context.abort(_CODES[code], _clipped(str(error)), ((ERROR_KEY, name_of(error)),))
+
+
+def _clipped(message: str) -> str:
+    """Return a message that fits the trailers; percent-encoding makes up to three bytes of each of its bytes."""
+    encoded = message.encode()
+    if len(encoded) <= MAX_STATUS_MESSAGE_BYTES:
+        return message
+    return encoded[:MAX_STATUS_MESSAGE_BYTES].decode(errors="ignore") + "…"
 
 
 def _bind(server: grpc.aio.Server, wanted: address.Address, tls: ServerTls | None) -> address.Address:

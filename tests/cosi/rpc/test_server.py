@@ -133,3 +133,18 @@ async def test_a_server_that_goes_away_ends_a_watch_with_one_error(tmp_path: Pat
         await watching.__aexit__(None, None, None)
 
     assert [type(event.error) for event in events] == [errors.Unavailable]
+
+
+@pytest.mark.parametrize("id", ["x" * 900, "é" * 1000])
+async def test_an_error_about_a_long_name_still_arrives_as_itself(tmp_path: Path, id: str) -> None:
+    where = at(tmp_path)
+    async with serving(MemoryState(), sample_registry(), [where]), connected(where, sample_registry()) as remote:
+        held = path(id)
+        many = tuple(f"{'é' * 50}-{number}" for number in range(100))
+        await remote.create(held.with_metadata(held.metadata.with_finalizers(*many)))
+
+        with pytest.raises(errors.PendingFinalizers) as refusal:
+            await remote.destroy(held.pointer)
+
+    assert str(refusal.value).startswith("resource Paths.test.cosi.dev(default/")
+    assert str(refusal.value).endswith("…")
