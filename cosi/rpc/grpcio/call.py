@@ -86,9 +86,8 @@ class MessageStream:
 
     async def aclose(self) -> None:
         """Give the call up, whether it has ended or not."""
-        self._call.cancel()
+        await _cancel(self._call)
         if self._reading is not None:
-            self._reading.cancel()
             with anyio.CancelScope(shield=True):
                 await asyncio.wait((self._reading,))
             if not self._reading.cancelled():
@@ -104,13 +103,23 @@ async def _cancellable(call: Any) -> Any:
     try:
         return await call
     except asyncio.CancelledError:
-        call.cancel()
+        await _cancel(call)
         await anyio.lowlevel.checkpoint_if_cancelled()
         task = asyncio.current_task()
         if task is not None and task.cancelling():
             raise
         # Nobody cancelled this task, so it was the call: its channel was closed.
         raise Closed from None
+
+
+async def _cancel(call: Any) -> None:
+    """Give a call up, unless it has ended, and wait the moment until grpc's core has let go of it.
+
+    What the core reports of a call after its event loop was closed is an error in whichever loop comes next.
+    """
+    if call.cancel():
+        with anyio.CancelScope(shield=True):
+            await asyncio.wait((asyncio.ensure_future(call.code()),))
 
 
 def _error_of(error: grpc.aio.AioRpcError, method: Method, about: Metadata) -> errors.StateError:

@@ -102,7 +102,7 @@ async def test_a_read_of_a_watch_that_was_given_up_takes_nothing_from_it(where: 
 MAY_KNOW_GRPC = {"call", "channel", "tls", "server"}
 """The modules of the room that may import grpc; of these only `call` awaits anything of the client's."""
 
-SAFE_AWAITS = {"_cancellable", "asyncio.wait", "anyio.lowlevel.checkpoint_if_cancelled"}
+SAFE_AWAITS = {"_cancellable", "_cancel", "asyncio.wait", "anyio.lowlevel.checkpoint_if_cancelled"}
 """What may be awaited where calls are at hand: functions that know anyio's cancellation."""
 
 
