@@ -1,6 +1,5 @@
-"""The sample extensions in a registry, and a way to wait for a node as a client does."""
+"""The sample extensions in a layout, and a way to wait for a node as a client does."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import anyio
@@ -15,7 +14,6 @@ from cosi.state.event import EventType
 from cosi.state.state import State
 from examples import build
 from tests.e2e.programs import PATIENCE_SECONDS, Node
-from tests.talos.registry_server import HTPASSWD, RegistryServer, running_registry
 
 POLL_SECONDS = 0.05
 
@@ -26,20 +24,6 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     layout = tmp_path_factory.mktemp("layout") / "images"
     build.build_all(build.EXTENSIONS, layout)
     return layout
-
-
-@pytest.fixture(scope="session")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServer]:
-    """A registry that serves everyone."""
-    with running_registry(tmp_path_factory.mktemp("registry")) as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def private_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServer]:
-    """A registry that serves those who know the password."""
-    with running_registry(tmp_path_factory.mktemp("private-registry"), htpasswd=HTPASSWD) as server:
-        yield server
 
 
 def wait_for(node: Node, resource: type[ResourceT], id: str) -> ResourceT:
