@@ -1,9 +1,9 @@
-"""What the State service costs on grpc.aio, beside an empty echo in the same process: `python -m benchmarks.rpc`.
+"""What a client on grpc.aio gets of the State service, beside an empty echo on grpc.aio: `python -m benchmarks.rpc`.
 
-The server is a process of its own; the client sends and receives bytes it does not look into. Prints JSON: calls a
-second with 1 and 16 callers and the ratio to the echo's, lists of 10,000 resources, and events delivered a second to
-100 watchers, batched as the service sends them and one message an event as the baseline, while a writer in the server's
-process makes bursts of updates.
+The server is a process of its own, and serves the state on each transport; the client sends and receives bytes it does
+not look into. Prints JSON: calls a second with 1 and 16 callers and the ratio to the echo's, lists of 10,000 resources,
+and events delivered a second to 100 watchers, batched as the service sends them and one message an event as the
+baseline, while a writer in the server's process makes bursts of updates.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from cosi.resource.registry import Registry
 from cosi.resource.resource import OpaqueSpec, Resource
 from cosi.rpc import codec, service
 from cosi.rpc.address import Address
-from cosi.rpc.grpcio.server import serving
+from cosi.rpc.serving import Transport, serving
 from cosi.state.memory.state import MemoryState
 from cosi.testing.resources import PathResource
 
@@ -39,6 +39,9 @@ BURST = 50
 TYPE = "Smalls.bench.cosi.dev"
 NAMESPACE = "bench"
 START_SECONDS = 0.05
+CALLERS = (1, 16)
+METHODS = ("get", "create", "update")
+GET = state_pb2.GetRequest(namespace="default", type=PathResource.definition.type, id="p00005").SerializeToString()
 
 Call = Callable[[bytes], Awaitable[bytes]]
 
@@ -78,7 +81,7 @@ class Baselines(grpc.GenericRpcHandler):
         async with self._state.watch_kind(Kind(NAMESPACE, TYPE)) as watch:
             yield b""
             async for event in watch:
-                yield codec.event_frame(event)
+                yield codec.event_entry(event)
 
 
 def _bare(namespace: str, type: str, id: str) -> Resource[OpaqueSpec]:
@@ -93,7 +96,10 @@ async def serve(directory: Path) -> None:
     baselines.add_generic_rpc_handlers((Baselines(state),))
     baselines.add_insecure_port(f"unix:{directory}/baselines.sock")
     await baselines.start()
-    async with serving(state, Registry(), [Address(path=f"{directory}/cosi.sock")]):
+    async with AsyncExitStack() as stack:
+        for transport in Transport:
+            address = Address(path=f"{directory}/{transport}.sock")
+            await stack.enter_async_context(serving(state, Registry(), [address], transport=transport))
         (directory / "ready").touch()
         await asyncio.Event().wait()
 
@@ -124,46 +130,63 @@ async def rate(requests: list[list[bytes]], call: Call) -> float:
 
 
 async def measure(directory: Path) -> dict[str, Any]:
-    async with (
-        grpc.aio.insecure_channel(f"unix:{directory}/cosi.sock") as channel,
-        grpc.aio.insecure_channel(f"unix:{directory}/baselines.sock") as baseline,
-    ):
+    taken: dict[str, list[float]] = {}
+
+    def note(name: str, value: float) -> None:
+        taken.setdefault(name, []).append(value)
+
+    async with AsyncExitStack() as stack:
+        baseline, *others = [
+            await stack.enter_async_context(grpc.aio.insecure_channel(f"unix:{directory}/{name}.sock"))
+            for name in ("baselines", *Transport)
+        ]
+        channels = dict(zip(Transport, others, strict=True))
         echo: Any = baseline.unary_unary("/bench.Baselines/Echo")
-        methods = ("Get", "Create", "Update")
-        unary: dict[str, Any] = {name: channel.unary_unary(f"/{service.NAME}/{name}") for name in methods}
-        get = state_pb2.GetRequest(
-            namespace="default", type=PathResource.definition.type, id="p00005"
-        ).SerializeToString()
-        taken: dict[str, list[float]] = {}
-        serial = 0
-        for _ in range(ROUNDS):
-            for callers in (1, 16):
-                serial += 1
-                gets = [[get] * (CALLS // callers)] * callers
-                creates, updates = await _writes(unary["Create"], callers, serial)
-                workloads = {"echo": (gets, echo), "get": (gets, unary["Get"])}
-                workloads |= {"create": (creates, unary["Create"]), "update": (updates, unary["Update"])}
-                for name, (requests, call) in workloads.items():
-                    taken.setdefault(f"{name}, {callers}", []).append(await rate(requests, call))
-            taken.setdefault("list of 10,000", []).append(await lists(channel))
-            burst: Any = baseline.unary_unary("/bench.Baselines/Burst")
-            for name, watcher, method in (
-                ("batched", channel, f"/{service.NAME}/Watch"),
-                ("one message an event", baseline, "/bench.Baselines/Watch"),
-            ):
-                delivered = await deliveries(watcher, burst, method, f"w{serial}-{name}")
-                taken.setdefault(f"events to {WATCHERS} watchers, {name}", []).append(delivered)
-    rates = {name: round(statistics.median(values), 1) for name, values in taken.items()}
-    ratios = {
-        f"{name}, {callers}": round(rates[f"{name}, {callers}"] / rates[f"echo, {callers}"], 2)
-        for name in ("get", "create", "update")
-        for callers in (1, 16)
+        burst: Any = baseline.unary_unary("/bench.Baselines/Burst")
+        for serial in range(ROUNDS):
+            for callers in CALLERS:
+                note(f"echo, {callers}", await rate([[GET] * (CALLS // callers)] * callers, echo))
+                for transport, channel in channels.items():
+                    rates = await unary(channel, callers, f"{serial}-{transport}-{callers}")
+                    for name, value in rates.items():
+                        note(f"{name}, {callers}, {transport}", value)
+            for transport, channel in channels.items():
+                note(f"list of 10,000, {transport}", await lists(channel))
+                id, method = f"w{serial}-{transport}", f"/{service.NAME}/Watch"
+                note(f"events to {WATCHERS} watchers, {transport}", await deliveries(channel, burst, method, id))
+            id, method = f"w{serial}-single", "/bench.Baselines/Watch"
+            note(f"events to {WATCHERS} watchers, one a message", await deliveries(baseline, burst, method, id))
+    return report({name: statistics.median(values) for name, values in taken.items()})
+
+
+def report(rates: dict[str, float]) -> dict[str, Any]:
+    single = rates[f"events to {WATCHERS} watchers, one a message"]
+    return {
+        "per second": {name: round(value, 1) for name, value in rates.items()},
+        "ratio to echo": {
+            f"{name}, {callers}, {transport}": round(
+                rates[f"{name}, {callers}, {transport}"] / rates[f"echo, {callers}"], 2
+            )
+            for name in METHODS
+            for callers in CALLERS
+            for transport in Transport
+        },
+        "batching": {
+            transport: round(rates[f"events to {WATCHERS} watchers, {transport}"] / single, 1)
+            for transport in Transport
+        },
     }
-    batched, single = (rates[f"events to {WATCHERS} watchers, {name}"] for name in ("batched", "one message an event"))
-    return {"per second": rates, "ratio to echo": ratios, "batching": round(batched / single, 1)}
 
 
-async def _writes(create: Any, callers: int, serial: int) -> tuple[list[list[bytes]], list[list[bytes]]]:
+async def unary(channel: Any, callers: int, serial: str) -> dict[str, float]:
+    """Calls a second by method."""
+    calls = {name: channel.unary_unary(f"/{service.NAME}/{name.capitalize()}") for name in METHODS}
+    creates, updates = await _writes(calls["create"], callers, serial)
+    requests = {"get": [[GET] * (CALLS // callers)] * callers, "create": creates, "update": updates}
+    return {name: await rate(requests[name], call) for name, call in calls.items()}
+
+
+async def _writes(create: Any, callers: int, serial: str) -> tuple[list[list[bytes]], list[list[bytes]]]:
     """Return creations and updates for each caller, made beforehand; what is updated exists."""
     creates, updates = [], []
     for caller in range(callers):
@@ -190,7 +213,8 @@ async def lists(channel: Any) -> float:
 
 async def deliveries(channel: Any, burst: Any, method: str, id: str) -> float:
     """Events delivered a second to all watchers together."""
-    request = state_pb2.WatchRequest(namespace=NAMESPACE, type=TYPE, api_version=1).SerializeToString()
+    options = state_pb2.WatchOptions(aggregated=True)
+    request = state_pb2.WatchRequest(namespace=NAMESPACE, type=TYPE, options=options, api_version=1).SerializeToString()
     calls = [channel.unary_stream(method)(request) for _ in range(WATCHERS)]
     for call in calls:
         await call.read()

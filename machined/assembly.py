@@ -21,7 +21,7 @@ from cosi.controller.engine.engine import Engine
 from cosi.resource import meta
 from cosi.resource.registry import Registry
 from cosi.rpc.address import Address
-from cosi.rpc.grpcio.server import serving
+from cosi.rpc.serving import Transport, serving
 from cosi.state.memory.state import MemoryState
 from cosi.state.registration import announce
 from cosi.state.state import State
@@ -67,6 +67,7 @@ class NodeOptions(msgspec.Struct, frozen=True, kw_only=True):
     config: Path
     state: Path
     addresses: Sequence[Address]
+    transport: Transport = Transport.NATIVE
     talos_version: str = DEFAULT_TALOS_VERSION
     platform: Platform = msgspec.field(default_factory=Platform.of_this_machine)
 
@@ -81,7 +82,8 @@ async def running(options: NodeOptions) -> AsyncIterator[State]:
     engine = Engine(state)
     for controller in controllers(options):
         engine.register(controller)
-    async with serving(state, registry, options.addresses), anyio.create_task_group() as tasks:
+    served = serving(state, registry, options.addresses, transport=options.transport)
+    async with served, anyio.create_task_group() as tasks:
         await tasks.start(engine.run)
         yield state
         tasks.cancel_scope.cancel()

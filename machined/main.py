@@ -19,18 +19,28 @@ def cli() -> None:
 @click.option("--config", type=click.Path(path_type=Path), required=True, help="The machine config file to follow.")
 @click.option("--state", type=click.Path(path_type=Path), required=True, help="The directory the node keeps all in.")
 @click.option("--socket", metavar="PATH", help="Listen on this unix socket; $COSI_SOCKET or a default one unless told.")
+@click.option(
+    "--transport", type=click.Choice(["native", "grpcio"]), default="native", show_default=True,
+    help="What carries the calls: this project's own HTTP/2, or grpcio's.",
+)  # fmt: skip
 @click.option("--talos-version", metavar="VERSION", help="Judge extensions by the rules of this Talos version.")
 @click.option("--log-format", type=click.Choice(["console", "json"]), default="console", show_default=True)
 @click.option(
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
 )
 def run(
-    config: Path, state: Path, socket: str | None, talos_version: str | None, log_format: str, log_level: str
+    config: Path,
+    state: Path,
+    socket: str | None,
+    transport: str,
+    talos_version: str | None,
+    log_format: str,
+    log_level: str,
 ) -> None:
     """Run the node until it is told to stop (Ctrl-C, SIGTERM)."""
     from machined import node
 
-    node.run(config, state, socket, talos_version, log_format=log_format, log_level=log_level)
+    node.run(config, state, socket, talos_version, transport=transport, log_format=log_format, log_level=log_level)
 
 
 @cli.command()

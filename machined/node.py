@@ -13,8 +13,9 @@ import anyio
 import click
 import structlog
 
-from cosi import logs
+from cosi import logs, loops
 from cosi.rpc import address
+from cosi.rpc.serving import Transport
 from machined.assembly import DEFAULT_TALOS_VERSION, STATE_DIRECTORY_MODE, NodeOptions, running
 from talos.extensions.versions import parse_version
 
@@ -22,7 +23,14 @@ _log = structlog.get_logger(component="node")
 
 
 def run(
-    config: Path, state: Path, socket: str | None, talos_version: str | None, *, log_format: str, log_level: str
+    config: Path,
+    state: Path,
+    socket: str | None,
+    talos_version: str | None,
+    *,
+    transport: str,
+    log_format: str,
+    log_level: str,
 ) -> None:
     """Run a node until it is told to stop. Raises click.ClickException, OSError."""
     logs.configure(log_format, level=log_level)
@@ -31,13 +39,14 @@ def run(
             config=config,
             state=state.absolute(),
             addresses=(address.Address(path=socket or address.default_socket()),),
+            transport=Transport(transport),
             talos_version=talos_version or DEFAULT_TALOS_VERSION,
         )
         parse_version(options.talos_version)
         if not config.absolute().parent.is_dir():
             raise NotADirectoryError(f"there is no directory {config.absolute().parent} that --config could be in")
         with _alone_in(options.state):
-            anyio.run(_run, options)
+            loops.run(_run, options)
     except ValueError as error:
         raise click.ClickException(str(error)) from None
 

@@ -40,12 +40,16 @@ def get(type: str, id: str | None, namespace: str, output: str, watch: bool, ser
 @cli.command()
 @click.option("--socket", metavar="PATH", help="Listen on this unix socket; $COSI_SOCKET or a default one unless told.")
 @click.option("--listen", metavar="HOST:PORT", help="Listen on this loopback address as well, in plain text.")
+@click.option(
+    "--transport", type=click.Choice(["native", "grpcio"]), default="native", show_default=True,
+    help="What carries the calls: this project's own HTTP/2, or grpcio's.",
+)  # fmt: skip
 @click.option("--log-format", type=click.Choice(["console", "json"]), default="console", show_default=True)
-def serve(socket: str | None, listen: str | None, log_format: str) -> None:
+def serve(socket: str | None, listen: str | None, transport: str, log_format: str) -> None:
     """Host a plain runtime: an empty state in memory that anybody on this machine may fill."""
     from cosi.cli import serve as command
 
-    command.run(socket, listen, log_format=log_format)
+    command.run(socket, listen, transport=transport, log_format=log_format)
 
 
 def main() -> None:

@@ -8,11 +8,11 @@ import anyio
 import click
 import structlog
 
-from cosi import logs
+from cosi import logs, loops
 from cosi.resource import meta
 from cosi.resource.registry import Registry
 from cosi.rpc import address
-from cosi.rpc.grpcio.server import serving
+from cosi.rpc.serving import Transport, serving
 from cosi.state import registration
 from cosi.state.memory.state import MemoryState
 from cosi.state.state import State
@@ -20,24 +20,24 @@ from cosi.state.state import State
 _log = structlog.get_logger(component="serve")
 
 
-def run(socket: str | None, listen: str | None, *, log_format: str) -> None:
+def run(socket: str | None, listen: str | None, *, transport: str, log_format: str) -> None:
     """Serve until told to stop. Raises click.ClickException, OSError."""
     logs.configure(log_format)
     try:
         addresses = [address.Address(path=socket or address.default_socket())]
         if listen is not None:
             addresses.append(address.parse(listen))
-        anyio.run(_serve, addresses)
+        loops.run(_serve, addresses, Transport(transport))
     except ValueError as error:
         raise click.ClickException(str(error)) from None
 
 
-async def _serve(addresses: list[address.Address]) -> None:
+async def _serve(addresses: list[address.Address], transport: Transport) -> None:
     state = State(MemoryState())
     registry = Registry((meta.Namespace, meta.ResourceDefinition))
     await registration.announce(state, registry, {meta.NAMESPACE: "What describes all other resources."})
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async with serving(state, registry, addresses) as taken:
+        async with serving(state, registry, addresses, transport=transport) as taken:
             for each in taken:
                 _log.info("serving", address=str(each))
             async for received in signals:

@@ -1,8 +1,8 @@
 """The messages of the State service to bytes and back.
 
-Everything that many clients are sent is encoded once: a resource keeps its bytes, an event its frame, and the same
-bytes go to all. Field 1 of GetResponse, ListResponse, CreateResponse, UpdateResponse and Event is the Resource, so one
-encoded form serves all five.
+Everything that many clients are sent is encoded once, and the same bytes go to all: a resource keeps its response, an
+event its entry in the response of a watch. Field 1 of GetResponse, ListResponse, CreateResponse, UpdateResponse and
+Event is the Resource, so one encoded form serves all five.
 """
 
 from __future__ import annotations
@@ -17,12 +17,16 @@ from cosi._pb.v1alpha1 import resource_pb2, state_pb2
 from cosi.resource import wire
 from cosi.resource.query import LabelQuery, LabelTerm, Operation, Query
 from cosi.resource.registry import Registry
-from cosi.resource.resource import AnyResource
+from cosi.resource.resource import AnyResource, Resource
+from cosi.rpc.seam import ENVELOPE, Frames, frame
 from cosi.state import errors
 from cosi.state.event import Event, EventType
 
 MAX_FRAME_BYTES: Final = 1 << 20
 """Events are gathered into one response up to this size; Go's clients refuse messages over 4 MiB unless told."""
+
+LISTED_BYTES: Final = 64 << 10
+"""Responses of a list are gathered up to this size: it pays for the turn of whoever writes them, and is soon gone."""
 
 MAX_LABEL_TERMS: Final = 256
 """How many terms all label queries of one request may have together, and how many queries there may be."""
@@ -30,12 +34,16 @@ MAX_LABEL_TERMS: Final = 256
 MAX_LABEL_VALUES: Final = 1024
 """How many values all those terms may have together: each is compared with the label of every resource."""
 
-_RESOURCE_TAG: Final = b"\x0a"  # field 1, length-delimited
+_EVENT_TAG: Final = b"\x0a"  # field 1 of WatchResponse, length-delimited
+_RESOURCE_TAG: Final = b"\x0a"  # field 1
 _OLD_TAG: Final = b"\x1a"  # field 3
 _ERROR_TAG: Final = b"\x22"  # field 4
 _BOOKMARK_TAG: Final = b"\x2a"  # field 5
-_EVENT_TYPE_TAG: Final = b"\x10"  # field 2, varint
+_EVENT_TYPES: Final = [bytes((0x10, type)) for type in EventType]  # field 2, varint
+_PAST_TAG: Final = ENVELOPE.size + len(_RESOURCE_TAG)
 _NOT_EXISTS: Final = resource_pb2.LabelTerm.NOT_EXISTS
+
+_set_wire = vars(Resource)["wire"].__set__
 
 MessageT = TypeVar("MessageT", bound=Message)
 
@@ -48,31 +56,53 @@ def parse(message_class: type[MessageT], data: bytes) -> MessageT:
         raise errors.InvalidArgument(f"not a {message_class.DESCRIPTOR.full_name}: {error}") from None
 
 
-def resource_response(resource: AnyResource) -> bytes:
+def resource_response(resource: AnyResource) -> Frames:
     """Return the response that consists of one resource in field 1."""
-    return _delimited(_RESOURCE_TAG, wire.encode(resource))
+    return resource.wire or _made(resource)
 
 
-def watch_responses(events: Iterable[Event]) -> Iterator[bytes]:
-    """Return events as responses, as many in each as fit."""
-    frames: list[bytes] = []
+def list_responses(resources: Iterable[AnyResource]) -> Iterator[Frames]:
+    """Return a response for each resource, as many at a time as a transport does well to write at once."""
+    gathered: list[Frames] = []
     size = 0
-    for event in events:
-        frame = event_frame(event)
-        if frames and size + len(frame) > MAX_FRAME_BYTES:
-            yield b"".join(frames)
-            frames, size = [], 0
-        frames.append(frame)
-        size += len(frame)
-    if frames:
-        yield b"".join(frames)
+    for resource in resources:
+        response = resource.wire or _made(resource)
+        if size and size + len(response) > LISTED_BYTES:
+            yield b"".join(gathered)
+            gathered, size = [], 0
+        gathered.append(response)
+        size += len(response)
+    if gathered:
+        yield b"".join(gathered)
 
 
-def event_frame(event: Event) -> bytes:
+def watch_responses(events: Sequence[Event], start: int = 0, *, aggregated: bool) -> tuple[Frames, int]:
+    """Return what tells of the events from `start` on, as many as fit MAX_FRAME_BYTES, and where to go on.
+
+    That is one response if the client asked for aggregation, else one for each event: clients from before there was
+    such an option know a response as that of one event, and would take several for one.
+    """
+    entries: list[bytes] = []
+    size = ENVELOPE.size
+    for position in range(start, len(events)):
+        event = events[position]
+        entry = event.wire or event_entry(event)
+        size += len(entry)
+        if size > MAX_FRAME_BYTES and entries:
+            break
+        entries.append(entry)
+    if len(entries) == 1:
+        responses = frame(entries[0])
+    else:
+        responses = frame(b"".join(entries)) if aggregated else b"".join(map(frame, entries))
+    return responses, start + len(entries)
+
+
+def event_entry(event: Event) -> bytes:
     """Return the event as one entry of a WatchResponse."""
     if event.wire is None:
         # As with resources: the one change made to a frozen event is a cache that follows from its other fields.
-        msgspec.structs.force_setattr(event, "wire", _event_frame(event))
+        msgspec.structs.force_setattr(event, "wire", _event_entry(event))
     assert event.wire is not None
     return event.wire
 
@@ -95,7 +125,7 @@ def event_of(message: state_pb2.Event, registry: Registry) -> Event:
 
 
 def query_of(labels: Sequence[resource_pb2.LabelQuery], id_query: resource_pb2.IDQuery) -> Query:
-    """Return the query of a request. Raises InvalidArgument, Unsupported."""
+    """Return the query of a request. Raises InvalidArgument."""
     if labels:
         _check_size(labels)
     queries = tuple(LabelQuery(tuple(_term_of(term) for term in query.terms)) for query in labels)
@@ -140,7 +170,7 @@ def _term_of(term: resource_pb2.LabelTerm) -> LabelTerm:
     try:
         operation = Operation(term.op)
     except ValueError:
-        raise errors.Unsupported(f"unsupported label query operator: {term.op}") from None
+        raise errors.InvalidArgument(f"label_query: unknown operator: {term.op}") from None
     if operation not in (Operation.EXISTS, Operation.IN) and not term.value:
         raise errors.InvalidArgument(
             f"label_query: the term on {term.key[: wire.SHOWN_CHARACTERS]!r} has no value to compare with"
@@ -148,23 +178,32 @@ def _term_of(term: resource_pb2.LabelTerm) -> LabelTerm:
     return LabelTerm(term.key, operation, tuple(term.value), term.invert)
 
 
-def _event_frame(event: Event) -> bytes:
+def _made(resource: AnyResource) -> Frames:
+    response = frame(_delimited(_RESOURCE_TAG, wire.encode(resource)))
+    # The one change ever made to a frozen resource: a cache that follows from the other fields.
+    _set_wire(resource, response)
+    return response
+
+
+def _event_entry(event: Event) -> bytes:
     parts = []
     if event.resource is not None:
-        parts.append(_delimited(_RESOURCE_TAG, wire.encode(event.resource)))
+        parts.append(resource_response(event.resource)[ENVELOPE.size :])
     if event.type:
-        parts.append(_EVENT_TYPE_TAG + bytes((event.type,)))
+        parts.append(_EVENT_TYPES[event.type])
     if event.old is not None:
-        parts.append(_delimited(_OLD_TAG, wire.encode(event.old)))
+        parts += (_OLD_TAG, resource_response(event.old)[_PAST_TAG:])
     if event.error is not None:
         parts.append(_delimited(_ERROR_TAG, str(event.error).encode()))
     if event.bookmark:
         parts.append(_delimited(_BOOKMARK_TAG, event.bookmark))
-    return _delimited(_RESOURCE_TAG, b"".join(parts))
+    return _delimited(_EVENT_TAG, b"".join(parts))
 
 
 def _delimited(tag: bytes, payload: bytes) -> bytes:
     length = len(payload)
+    if length < 0x80:
+        return b"%b%c%b" % (tag, length, payload)
     varint = bytearray()
     while length > 0x7F:
         varint.append(length & 0x7F | 0x80)

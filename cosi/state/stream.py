@@ -10,10 +10,13 @@ import abc
 from collections.abc import Sequence
 
 from cosi.state.event import Event
+from cosi.state.wakeups import Waiter
 
 
 class EventStream(abc.ABC):
     """The base of a watch: a backend says how to wait for the next events, and which ones come before those."""
+
+    __slots__ = ("__weakref__", "_next", "_pending")
 
     def __init__(self, initial: Sequence[Event] = ()) -> None:
         self._pending = initial
@@ -25,11 +28,7 @@ class EventStream(abc.ABC):
 
     async def batch(self) -> Sequence[Event]:
         """Return all that is pending; wait if there is nothing; empty once the watch has ended."""
-        if self._next == len(self._pending):
-            return await self.receive()
-        batch, self._pending = self._pending[self._next :], ()
-        self._next = 0
-        return batch
+        return self._rest() or await self.receive()
 
     def __aiter__(self) -> EventStream:
         return self
@@ -42,3 +41,27 @@ class EventStream(abc.ABC):
         event = self._pending[self._next]
         self._next += 1
         return event
+
+    def _rest(self) -> Sequence[Event]:
+        """Return what was received and not yet read."""
+        rest, self._pending = self._pending[self._next :], ()
+        self._next = 0
+        return rest
+
+
+class Pollable(EventStream):
+    """A watch that also says at once what there is, so that many can be served without a task for each."""
+
+    __slots__ = ()
+
+    @abc.abstractmethod
+    def take(self) -> Sequence[Event] | None:
+        """Return all that is pending: empty if there is nothing yet, None once the watch has ended."""
+
+    @abc.abstractmethod
+    def when_ready(self, waiter: Waiter) -> None:
+        """Have a waiter woken, once, when it is worth taking again; it is woken at once if it is already."""
+
+    @abc.abstractmethod
+    def forget(self, waiter: Waiter) -> None:
+        """Take back what `when_ready` asked for."""

@@ -16,10 +16,14 @@ if TYPE_CHECKING:
     import trio
 
 
-class _Waiter(Protocol):
-    def done(self) -> bool: ...
+class Waiter(Protocol):
+    """Who wants to be woken, once; a future of asyncio is one."""
 
-    def set_result(self, result: None) -> None: ...
+    def done(self) -> bool:
+        """Whether it no longer wants to be woken."""
+
+    def set_result(self, result: None, /) -> None:
+        """Wake it. It must not act at once: whoever wakes it is in the middle of a write."""
 
 
 class Wakeups:
@@ -28,7 +32,7 @@ class Wakeups:
     __slots__ = ("waiters",)
 
     def __init__(self) -> None:
-        self.waiters: dict[_Waiter, None] = {}
+        self.waiters: dict[Waiter, None] = {}
 
     async def wait(self) -> None:
         """Sleep until the next `wake_all`. Cancelling forgets the task."""
@@ -38,11 +42,19 @@ class Wakeups:
             await _TrioWaiter().sleep(self.waiters)
             return
         waiter = loop.create_future()
-        self.waiters[waiter] = None
+        self.add(waiter)
         try:
             await waiter
         finally:
-            self.waiters.pop(waiter, None)
+            self.discard(waiter)
+
+    def add(self, waiter: Waiter) -> None:
+        """Have a waiter woken by the next `wake_all`."""
+        self.waiters[waiter] = None
+
+    def discard(self, waiter: Waiter) -> None:
+        """Forget a waiter."""
+        self.waiters.pop(waiter, None)
 
     def wake_all(self) -> None:
         """Wake every task that waits now, in the order in which they came."""
@@ -60,34 +72,55 @@ class KeyedWakeups:
     __slots__ = ("waiting",)
 
     def __init__(self) -> None:
-        self.waiting: dict[str, _Keyed] = {}
+        self.waiting: dict[str, Sleepers] = {}
 
     async def wait(self, key: str) -> int:
         """Sleep until the key is woken, and return what it was woken with. Cancelling forgets the task."""
-        waiting = self.waiting.get(key)
-        if waiting is None:
-            waiting = self.waiting[key] = _Keyed()
+        sleepers = self._sleepers(key)
         try:
-            await waiting.wait()
+            await sleepers.wait()
         finally:
-            if not waiting.waiters and self.waiting.get(key) is waiting:
-                del self.waiting[key]
-        return waiting.value
+            self._tidy(key, sleepers)
+        assert sleepers.woken_with is not None
+        return sleepers.woken_with
+
+    def add(self, key: str, waiter: Waiter) -> Sleepers:
+        """Have a waiter woken with its key; what is returned then says what it was woken with."""
+        sleepers = self._sleepers(key)
+        sleepers.add(waiter)
+        return sleepers
+
+    def discard(self, key: str, waiter: Waiter, sleepers: Sleepers) -> None:
+        """Forget a waiter that `add` put among these sleepers."""
+        sleepers.discard(waiter)
+        self._tidy(key, sleepers)
 
     def wake(self, key: str, value: int) -> None:
         """Wake every task that waits for the key now."""
-        waiting = self.waiting.pop(key, None)
-        if waiting is not None:
-            waiting.value = value
-            waiting.wake_all()
+        sleepers = self.waiting.pop(key, None)
+        if sleepers is not None:
+            sleepers.woken_with = value
+            sleepers.wake_all()
+
+    def _sleepers(self, key: str) -> Sleepers:
+        sleepers = self.waiting.get(key)
+        if sleepers is None:
+            sleepers = self.waiting[key] = Sleepers()
+        return sleepers
+
+    def _tidy(self, key: str, sleepers: Sleepers) -> None:
+        if not sleepers.waiters and self.waiting.get(key) is sleepers:
+            del self.waiting[key]
 
 
-class _Keyed(Wakeups):
-    __slots__ = ("value",)
+class Sleepers(Wakeups):
+    """Those who wait for one key; `woken_with` is None until they have been woken."""
+
+    __slots__ = ("woken_with",)
 
     def __init__(self) -> None:
         super().__init__()
-        self.value = 0
+        self.woken_with: int | None = None
 
 
 async def yield_to_others() -> None:
@@ -104,7 +137,7 @@ class _TrioWaiter:
         self._task: trio.lowlevel.Task | None = None
         self._done = False
 
-    async def sleep(self, waiters: dict[_Waiter, None]) -> None:
+    async def sleep(self, waiters: dict[Waiter, None]) -> None:
         import trio
 
         def forget(_: object) -> trio.lowlevel.Abort:

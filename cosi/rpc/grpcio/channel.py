@@ -12,7 +12,8 @@ from typing import Any, Final
 import grpc
 
 from cosi.rpc.address import Address, is_loopback
-from cosi.rpc.grpcio.tls import ClientTls
+from cosi.rpc.grpcio.tls import channel_credentials
+from cosi.rpc.tls import ClientTls
 
 MAX_RESPONSE_BYTES: Final = 32 << 20
 """The largest message accepted from a server; what talosctl accepts."""
@@ -51,4 +52,4 @@ def _channel(address: Address, tls: ClientTls | None) -> grpc.aio.Channel:
     if tls is None:
         raise ValueError(f"will not speak plain text to {address}: it is another machine, which takes TLS")
     name = (("grpc.ssl_target_name_override", tls.server_name),) if tls.server_name else ()
-    return grpc.aio.secure_channel(address.target, tls.credentials(), options=(*_OPTIONS, *name))
+    return grpc.aio.secure_channel(address.target, channel_credentials(tls), options=(*_OPTIONS, *name))

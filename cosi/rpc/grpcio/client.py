@@ -30,7 +30,7 @@ from cosi.rpc.grpcio.call import Calls
 from cosi.rpc.grpcio.channel import open_channel
 from cosi.rpc.grpcio.patience import Patience
 from cosi.rpc.grpcio.remote_watch import RemoteWatch
-from cosi.rpc.grpcio.tls import ClientTls
+from cosi.rpc.tls import ClientTls
 from cosi.state import errors
 from cosi.state.core import FROM_NOW, KIND_FROM_NOW, CoreState, WatchKindOptions, WatchOptions
 from cosi.state.state import State

@@ -1,37 +1,41 @@
-"""Serve a state on grpc.aio, with health and reflection: on unix sockets, loopback, and with TLS on the network."""
+"""The conservative transport: services on grpc.aio."""
 
 from __future__ import annotations
 
-import os
-import socket
-import stat
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
-from pathlib import Path
+import asyncio
+import ssl
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, Final, NoReturn
+from urllib.parse import unquote
 
 import anyio
 import grpc
-import structlog
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
-from cosi.resource.registry import Registry
-from cosi.rpc import address, service
-from cosi.rpc.codes import ERROR_KEY, code_of, name_of
-from cosi.rpc.grpcio.tls import ServerTls
-from cosi.rpc.http2.status import Code
-from cosi.rpc.service import StateService, Streaming, Unary
-from cosi.state.core import CoreState
+from cosi.rpc import listening
+from cosi.rpc.address import Address
+from cosi.rpc.grpcio.tls import server_credentials
+from cosi.rpc.seam import (
+    Bidirectional,
+    Call,
+    ClientStreaming,
+    Feed,
+    Frames,
+    Peer,
+    ServerStreaming,
+    Service,
+    Unary,
+    messages,
+    refusal_of,
+)
+from cosi.rpc.tls import Certificates, ServerTls
 
 MAX_REQUEST_BYTES: Final = 4 << 20
 """A larger request is refused with RESOURCE_EXHAUSTED."""
 
 MAX_CONCURRENT_STREAMS: Final = 4096
 """Calls and watches one connection may have open."""
-
-MAX_STATUS_MESSAGE_BYTES: Final = 2048
-"""Longer error messages are cut: gRPC's C-core may refuse trailers from 8 KiB on, and the error with them."""
 
 GRACE_SECONDS: Final = 1.0
 """How long calls may still run when the server stops."""
@@ -42,29 +46,20 @@ _OPTIONS: Final = (
     ("grpc.max_concurrent_streams", MAX_CONCURRENT_STREAMS),
     ("grpc.so_reuseport", 0),
 )
-_log = structlog.get_logger(component="rpc")
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
 @asynccontextmanager
 async def serving(
-    core: CoreState, registry: Registry, addresses: Sequence[address.Address], *, tls: ServerTls | None = None
-) -> AsyncIterator[Sequence[address.Address]]:
-    """Serve a state while the body runs; yields the addresses with the ports that were taken.
-
-    With `tls` every TCP address asks for a client's certificate; a unix socket never does, it is for its user alone.
-    Raises OSError if an address can't be taken, ValueError if one is not local and there is no `tls`.
-    """
+    services: Sequence[Service], addresses: Sequence[Address], tls: ServerTls | Certificates | None
+) -> AsyncIterator[Sequence[Address]]:
+    """Serve while the body runs; see `cosi.rpc.serving`. Certificates that are exchanged later are not noticed."""
+    if isinstance(tls, Certificates):
+        tls = tls.tls
     server = grpc.aio.server(options=_OPTIONS)
-    server.add_generic_rpc_handlers((_handlers(StateService(core, registry)),))
-    health_service = health.aio.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(health_service, server)
-    for name in ("", service.NAME):
-        await health_service.set(name, health_pb2.HealthCheckResponse.SERVING)
-    names = (service.NAME, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
-    reflection.enable_server_reflection(names, server)
-    taken: list[address.Address] = []
+    server.add_generic_rpc_handlers([_handlers(service) for service in services])
+    taken: list[Address] = []
     try:
         for wanted in addresses:
             taken.append(_bind(server, wanted, tls))  # noqa: PERF401 - what was taken before a failure is given back
@@ -73,101 +68,125 @@ async def serving(
     finally:
         with anyio.CancelScope(shield=True):
             await server.stop(GRACE_SECONDS)
-        _remove_sockets(taken)
+        listening.release(taken)
 
 
-def _handlers(state_service: StateService) -> grpc.GenericRpcHandler:
-    methods: dict[str, Any] = {
-        method.value: grpc.unary_unary_rpc_method_handler(_unary(handler))
-        for method, handler in state_service.unary.items()
-    }
-    methods |= {
-        method.value: grpc.unary_stream_rpc_method_handler(_streaming(handler))
-        for method, handler in state_service.streaming.items()
-    }
-    return grpc.method_handlers_generic_handler(service.NAME, methods)
+def _handlers(service: Service) -> grpc.GenericRpcHandler:
+    methods: dict[str, Any] = {}
+    for name, unary in service.unary.items():
+        methods[name] = grpc.unary_unary_rpc_method_handler(_unary(unary))
+    for name, server_streaming in service.server_streaming.items():
+        methods[name] = grpc.unary_stream_rpc_method_handler(_server_streaming(server_streaming))
+    for name, client_streaming in service.client_streaming.items():
+        methods[name] = grpc.stream_unary_rpc_method_handler(_client_streaming(client_streaming))
+    for name, bidirectional in service.bidirectional.items():
+        methods[name] = grpc.stream_stream_rpc_method_handler(_bidirectional(bidirectional))
+    return grpc.method_handlers_generic_handler(service.name, methods)
 
 
 def _unary(handler: Unary) -> Callable[[bytes, Context], Awaitable[bytes]]:
     async def call(request: bytes, context: Context) -> bytes:
         try:
-            return await handler(request)
+            return _only(await handler(request, _call_of(context)))
         except Exception as error:
             await _refuse(context, error)
 
     return call
 
 
-def _streaming(handler: Streaming) -> Callable[[bytes, Context], AsyncIterator[bytes]]:
-    async def call(request: bytes, context: Context) -> AsyncIterator[bytes]:
+def _client_streaming(handler: ClientStreaming) -> Callable[[AsyncIterator[bytes], Context], Awaitable[bytes]]:
+    async def call(requests: AsyncIterator[bytes], context: Context) -> bytes:
         try:
-            async for response in handler(request):
-                yield response
+            return _only(await handler(requests, _call_of(context)))
         except Exception as error:
             await _refuse(context, error)
 
     return call
+
+
+def _server_streaming(handler: ServerStreaming) -> Callable[[bytes, Context], Awaitable[None]]:
+    async def call(request: bytes, context: Context) -> None:
+        await _write_all(handler(request, _call_of(context)), context)
+
+    return call
+
+
+def _bidirectional(handler: Bidirectional) -> Callable[[AsyncIterator[bytes], Context], Awaitable[None]]:
+    async def call(requests: AsyncIterator[bytes], context: Context) -> None:
+        await _write_all(handler(requests, _call_of(context)), context)
+
+    return call
+
+
+async def _write_all(responses: AsyncGenerator[Frames | Feed, None], context: Context) -> None:
+    try:
+        async with aclosing(responses):
+            async for part in responses:
+                if isinstance(part, Feed):
+                    await _write_feed(part, context)
+                else:
+                    await _write(part, context)
+    except Exception as error:
+        await _refuse(context, error)
+
+
+async def _write_feed(feed: Feed, context: Context) -> None:
+    while (frames := feed.take()) is not None:
+        if frames:
+            await _write(frames, context)
+            continue
+        ready = asyncio.get_running_loop().create_future()
+        feed.when_ready(ready)
+        try:
+            await asyncio.sleep(0)  # others get their turn even if there is always something to take
+            await ready
+        finally:
+            feed.forget(ready)
+
+
+async def _write(frames: Frames, context: Context) -> None:
+    for message in messages(frames):
+        await context.write(message)
 
 
 async def _refuse(context: Context, error: Exception) -> NoReturn:
-    code = code_of(error)
-    if code is None:
-        _log.error("request failed", exc_info=error)
-        await context.abort(_CODES[Code.INTERNAL], "internal error; the server's log has the details")
-    await context.abort(_CODES[code], _clipped(str(error)), ((ERROR_KEY, name_of(error)),))
+    refusal = refusal_of(error)
+    await context.abort(_CODES[refusal.code], refusal.message, tuple(refusal.trailers))
 
 
-def _clipped(message: str) -> str:
-    """Return a message that fits the trailers; percent-encoding makes up to three bytes of each of its bytes."""
-    encoded = message.encode()
-    if len(encoded) <= MAX_STATUS_MESSAGE_BYTES:
-        return message
-    return encoded[:MAX_STATUS_MESSAGE_BYTES].decode(errors="ignore") + "…"
+def _call_of(context: Context) -> Call:
+    metadata = context.invocation_metadata() or ()
+    remaining = context.time_remaining()
+    deadline = None if remaining is None else time.monotonic() + remaining
+    return Call([(key, value) for key, value in metadata], deadline, _peer_of(context))
 
 
-def _bind(server: grpc.aio.Server, wanted: address.Address, tls: ServerTls | None) -> address.Address:
+def _peer_of(context: Context) -> Peer:
+    kind, _, where = context.peer().partition(":")
+    address = unquote(where) if kind in ("ipv4", "ipv6") else ""
+    certificates = context.auth_context().get("x509_pem_cert")
+    if not certificates:
+        return Peer(address)
+    return Peer(address, ssl.PEM_cert_to_DER_cert(next(iter(certificates)).decode("ascii")))
+
+
+def _only(frames: Frames) -> bytes:
+    """Return the one message of a response that is not streamed."""
+    return next(messages(frames))
+
+
+def _bind(server: grpc.aio.Server, wanted: Address, tls: ServerTls | None) -> Address:
+    listening.prepare(wanted, tls=tls is not None)
     if wanted.path:
-        _prepare_socket(Path(wanted.path))
-        mask = os.umask(0o177)
         try:
-            server.add_insecure_port(wanted.target)
+            with listening.for_this_user_alone():
+                server.add_insecure_port(wanted.target)
         except RuntimeError as error:
             raise OSError(f"can't listen on {wanted}: {error}") from None
-        finally:
-            os.umask(mask)
         return wanted
-    if tls is None and not address.is_loopback(wanted.host):
-        raise ValueError(
-            f"will not serve plain text on {wanted}: it is not a loopback address; use 127.0.0.1, a unix socket, or TLS"
-        )
     try:
         if tls is None:
             return wanted._replace(port=server.add_insecure_port(wanted.target))
-        return wanted._replace(port=server.add_secure_port(wanted.target, tls.credentials()))
+        return wanted._replace(port=server.add_secure_port(wanted.target, server_credentials(tls)))
     except RuntimeError:
-        raise OSError(f"can't listen on {wanted}: the port is taken, or the address is not this machine's") from None
-
-
-def _remove_sockets(addresses: Sequence[address.Address]) -> None:
-    for bound in addresses:
-        if bound.path:
-            Path(bound.path).unlink(missing_ok=True)
-
-
-def _prepare_socket(path: Path) -> None:
-    """Make the socket's directory, and remove a socket that nobody listens on any more. Raises OSError."""
-    if not path.parent.exists():
-        path.parent.mkdir(mode=0o700, parents=True)
-    directory = path.parent.stat()
-    replaceable = directory.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not directory.st_mode & stat.S_ISVTX
-    if directory.st_uid not in (os.getuid(), 0) or replaceable:
-        raise PermissionError(f"will not listen on {path}: others could replace it; use a directory of your own")
-    if not path.exists():
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        try:
-            probe.connect(str(path))
-        except ConnectionRefusedError:
-            path.unlink()
-        else:
-            raise FileExistsError(f"can't listen on {path}: another server is running there")
+        raise listening.taken(wanted) from None

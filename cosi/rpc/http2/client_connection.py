@@ -18,19 +18,21 @@ from cosi.rpc.http2 import frames
 from cosi.rpc.http2.errors import ErrorCode, ProtocolError, StreamError, error_name
 from cosi.rpc.http2.events import Ended, Event, Message
 from cosi.rpc.http2.frame_reader import FrameReader
-from cosi.rpc.http2.frame_writer import DEFAULT_WINDOW_BYTES, FrameWriter
+from cosi.rpc.http2.frame_writer import DEFAULT_WINDOW_BYTES, FrameWriter, SendStream
 from cosi.rpc.http2.grpc_request import ENVELOPE, Metadata, envelope, request_headers
 from cosi.rpc.http2.grpc_response import MAX_MESSAGE_BYTES, GrpcResponse
 from cosi.rpc.http2.hpack import MAX_LIST_BYTES, HeaderDecoder, HeaderEncoder, HeaderListTooLarge
 from cosi.rpc.http2.status import Code, RpcError
 from cosi.rpc.http2.windows import ReceiveWindow
 
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 STREAM_WINDOW_BYTES = 1024 * 1024  # a full pipe on a local socket, and what one unread stream may pile up
 CONNECTION_WINDOW_BYTES = 16 * 1024 * 1024
 MAX_FRAME_BYTES = 64 * 1024
 MAX_DEBUG_BYTES = 200  # of what a server says when it goes away
 TELLING_BYTES = 5  # enough to know what a server speaks instead of HTTP/2
+
+_PING = b"still on"
+_NO_IDS_LEFT = "the connection has no stream ids left; open another"
 
 _SETTINGS = {
     frames.ENABLE_PUSH: 0,
@@ -43,17 +45,19 @@ _SETTINGS = {
 class _Call:
     """What the connection remembers of a call that has not ended."""
 
-    __slots__ = ("response", "window")
+    __slots__ = ("request", "response", "window")
 
-    def __init__(self, stream_id: int) -> None:
-        self.response = GrpcResponse(stream_id)
+    def __init__(self, request: SendStream) -> None:
+        self.request = request
+        self.response = GrpcResponse(request.id)
         self.window = ReceiveWindow(STREAM_WINDOW_BYTES)
 
 
 class ClientConnection:
     """One connection from the preface to the last words, as the module describes it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, scheme: str = "http") -> None:
+        self._scheme = scheme
         self._reader = FrameReader(max_frame_bytes=MAX_FRAME_BYTES)
         self._writer = FrameWriter()
         self._decoder = HeaderDecoder()
@@ -62,11 +66,12 @@ class ClientConnection:
         self._next_stream_id = 1
         self._max_calls = frames.MAX_STREAM_ID
         self._window = ReceiveWindow(CONNECTION_WINDOW_BYTES)
-        self._greeted = False
+        self.greeted = False
+        """Whether the server has said its settings, with which every HTTP/2 server begins."""
         self._first_bytes = b""
         self._farewell = ""
         self._closing = ""  # why no more calls can be made
-        self._writer.write(PREFACE)
+        self._writer.write(frames.PREFACE)
         self._writer.write(frames.Settings(_SETTINGS).serialize())
         self._writer.write(frames.WindowUpdate(0, CONNECTION_WINDOW_BYTES - DEFAULT_WINDOW_BYTES).serialize())
 
@@ -85,12 +90,14 @@ class ClientConnection:
         that gRPC cannot carry.
         """
         self._require_room(message)
-        headers = request_headers(path=path, authority=authority, metadata=metadata, timeout_seconds=timeout_seconds)
+        headers = request_headers(
+            scheme=self._scheme, path=path, authority=authority, metadata=metadata, timeout_seconds=timeout_seconds
+        )
         stream_id = self._next_stream_id
         self._next_stream_id += 2
-        self._calls[stream_id] = _Call(stream_id)
-        self._writer.write_headers(stream_id, self._encoder.encode(headers))
-        self._writer.write_body(stream_id, envelope(message))
+        call = self._calls[stream_id] = _Call(self._writer.open(stream_id))
+        self._writer.write(self._writer.headers_frames(stream_id, self._encoder.encode(headers)))
+        self._writer.send(call.request, envelope(message), ending=b"")
         return stream_id
 
     def cancel(self, stream_id: int) -> None:
@@ -126,7 +133,7 @@ class ClientConnection:
                     events += self._abandon(error.stream_id, error.code, Code.INTERNAL, str(error))
         except ProtocolError as error:
             self._leave(error.code, str(error))
-            if not self._greeted and (stranger := _stranger(self._first_bytes)):
+            if not self.greeted and (stranger := _stranger(self._first_bytes)):
                 raise ProtocolError(error.code, stranger) from error
             raise
 
@@ -134,6 +141,20 @@ class ClientConnection:
         """End all calls, because no more bytes will come; `reason` is what they end with, and what later ones get."""
         self._closing = f"{reason} after {self._farewell}" if self._farewell else reason
         return self._end_unavailable(list(self._calls))
+
+    @property
+    def closing(self) -> str:
+        """Why no more calls can be made; empty while they can."""
+        return self._closing or (_NO_IDS_LEFT if self._next_stream_id > frames.MAX_STREAM_ID else "")
+
+    @property
+    def full(self) -> bool:
+        """Whether there are as many calls as the server takes at a time."""
+        return len(self._calls) >= self._max_calls
+
+    def ping(self) -> None:
+        """Have the server say something, if it is still there."""
+        self._writer.write(frames.Ping(_PING).serialize())
 
     def close(self) -> None:
         """Say goodbye; the server drops what is still open."""
@@ -144,21 +165,19 @@ class ClientConnection:
         return self._writer.fetch()
 
     def _require_room(self, message: bytes) -> None:
-        if self._closing:
-            raise RpcError(Code.UNAVAILABLE, self._closing)
+        if self.closing:
+            raise RpcError(Code.UNAVAILABLE, self.closing)
         if len(message) > MAX_MESSAGE_BYTES:
             limit = f"at most {MAX_MESSAGE_BYTES} can be sent"
             raise RpcError(Code.RESOURCE_EXHAUSTED, f"the request has {len(message)} bytes; {limit}")
-        if len(self._calls) >= self._max_calls:
+        if self.full:
             limit = f"the server's limit of calls at a time on one connection is {self._max_calls}"
             raise RpcError(Code.RESOURCE_EXHAUSTED, f"{limit}; end one of them first")
-        if self._next_stream_id > frames.MAX_STREAM_ID:
-            raise RpcError(Code.UNAVAILABLE, "the connection has no stream ids left; open another")
 
     def _handle(self, frame: frames.Frame) -> list[Event]:
-        if not self._greeted and (not isinstance(frame, frames.Settings) or frame.ack):
+        if not self.greeted and (not isinstance(frame, frames.Settings) or frame.ack):
             raise ProtocolError(ErrorCode.PROTOCOL_ERROR, "the server did not begin with its settings")
-        self._greeted = True
+        self.greeted = True
         match frame:
             case frames.Data():
                 return self._handle_data(frame)
@@ -170,7 +189,7 @@ class ClientConnection:
                 return self._handle_goaway(frame)
             case frames.Settings(ack=False):
                 self._max_calls = frame.values.get(frames.MAX_CONCURRENT_STREAMS, self._max_calls)
-                self._writer.apply(frame)
+                self._writer.apply(frame, [call.request for call in self._calls.values()])
                 self._writer.reply(frames.Settings(ack=True))
             case frames.WindowUpdate():
                 self._handle_window_update(frame)
@@ -224,15 +243,18 @@ class ClientConnection:
         return self._end_unavailable([stream_id for stream_id in self._calls if stream_id > frame.last_stream_id])
 
     def _handle_window_update(self, frame: frames.WindowUpdate) -> None:
-        if frame.stream_id:
-            self._require_opened(frame.stream_id)
-        self._writer.grow(frame.stream_id, frame.increment)
+        if not frame.stream_id:
+            self._writer.grow(frame.increment)
+            return
+        self._require_opened(frame.stream_id)
+        if call := self._calls.get(frame.stream_id):
+            self._writer.grow_stream(call.request, frame.increment)
 
     def _settle(self, stream_id: int, events: list[Event], *, answered: bool) -> None:
         """Forget a call whose last event this is, and stop what either side would still send."""
         if not events or not isinstance(events[-1], Ended):
             return
-        finished = answered and not self._writer.is_sending(stream_id)
+        finished = answered and not self._calls[stream_id].request.unsent
         self._forget(stream_id)
         if not finished:
             self._writer.reply(frames.RstStream(stream_id, ErrorCode.CANCEL))
@@ -250,8 +272,7 @@ class ClientConnection:
         return [Ended(stream_id, Code.UNAVAILABLE, self._closing) for stream_id in stream_ids]
 
     def _forget(self, stream_id: int) -> None:
-        del self._calls[stream_id]
-        self._writer.drop(stream_id)
+        self._writer.drop(self._calls.pop(stream_id).request)
 
     def _leave(self, code: ErrorCode, reason: str) -> None:
         self._closing = reason

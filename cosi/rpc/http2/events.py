@@ -1,5 +1,7 @@
 """What a client learns about its calls, in this order for each stream: ResponseHeaders?, Message*, Ended."""
 
+from collections.abc import Sequence
+
 from cosi.rpc.http2.hpack import Header
 from cosi.rpc.http2.status import Code
 
@@ -31,14 +33,15 @@ class Message:
 
 
 class Ended:
-    """The call is over, and its stream forgotten."""
+    """The call is over, and its stream forgotten; `trailers` are what the server said last, if it was the one to end it."""
 
-    __slots__ = ("code", "message", "stream_id")
+    __slots__ = ("code", "message", "stream_id", "trailers")
 
-    def __init__(self, stream_id: int, code: Code, message: str) -> None:
+    def __init__(self, stream_id: int, code: Code, message: str, trailers: Sequence[Header] = ()) -> None:
         self.stream_id = stream_id
         self.code = code
         self.message = message
+        self.trailers = trailers
 
     def __repr__(self) -> str:
         return f"Ended(stream_id={self.stream_id}, code={self.code.name}, message={self.message!r})"

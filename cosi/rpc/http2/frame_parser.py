@@ -3,8 +3,8 @@
 Checked here is every rule that a frame can break on its own. Rules about the order of frames belong to those who see
 the order: `frame_reader` for header blocks, a connection for streams.
 
-Two frames do not come back as they were: priorities inside HEADERS are dropped, as the RFC allows, and PUSH_PROMISE is
-always refused, because both ends in this house switch pushes off.
+Two frames do not come back as they were: of priorities inside HEADERS only the dependency is kept, as the RFC allows,
+and PUSH_PROMISE is always refused, because both ends in this house switch pushes off.
 """
 
 from collections.abc import Callable
@@ -13,9 +13,9 @@ from cosi.rpc.http2 import frames
 from cosi.rpc.http2.errors import ErrorCode, ProtocolError, StreamError
 
 
-def parse_header(header: bytes | bytearray) -> tuple[int, int, int, int]:
+def parse_header(buffer: bytes, position: int = 0) -> tuple[int, int, int, int]:
     """Split nine bytes into payload length, type, flags and stream id; the reserved bit is ignored."""
-    high, low, frame_type, flags, stream_id = frames.FRAME_HEADER.unpack_from(header)
+    high, low, frame_type, flags, stream_id = frames.FRAME_HEADER.unpack_from(buffer, position)
     return high << 8 | low, frame_type, flags, stream_id & frames.MAX_STREAM_ID
 
 
@@ -36,9 +36,11 @@ def _parse_data(flags: int, stream_id: int, payload: bytes) -> frames.Frame:
 def _parse_headers(flags: int, stream_id: int, payload: bytes) -> frames.Frame:
     _require_stream("HEADERS", stream_id)
     block, padding = _unpad("HEADERS", flags, payload)
+    depends_on = None
     if flags & frames.WITH_PRIORITY:
         if len(block) < frames.PRIORITY_FIELDS.size:
             raise ProtocolError(ErrorCode.FRAME_SIZE_ERROR, "a HEADERS frame ends inside its priority fields")
+        depends_on = frames.PRIORITY_FIELDS.unpack_from(block)[0] & frames.MAX_STREAM_ID
         block = block[frames.PRIORITY_FIELDS.size :]
     return frames.Headers(
         stream_id,
@@ -46,6 +48,7 @@ def _parse_headers(flags: int, stream_id: int, payload: bytes) -> frames.Frame:
         end_stream=bool(flags & frames.END_STREAM),
         end_headers=bool(flags & frames.END_HEADERS),
         padding=padding,
+        depends_on=depends_on,
     )
 
 
@@ -76,19 +79,23 @@ def _parse_settings(flags: int, stream_id: int, payload: bytes) -> frames.Frame:
     ack = bool(flags & frames.ACK)
     if len(payload) % frames.SETTING.size or (ack and payload):
         raise ProtocolError(ErrorCode.FRAME_SIZE_ERROR, f"a SETTINGS frame must not have {len(payload)} bytes")
-    values = dict(frames.SETTING.iter_unpack(payload))
-    if values.get(frames.ENABLE_PUSH, 0) > 1:
-        raise ProtocolError(ErrorCode.PROTOCOL_ERROR, f"ENABLE_PUSH is {values[frames.ENABLE_PUSH]}; it is 0 or 1")
-    if values.get(frames.INITIAL_WINDOW_SIZE, 0) > frames.MAX_WINDOW_BYTES:
-        message = (
-            f"INITIAL_WINDOW_SIZE is {values[frames.INITIAL_WINDOW_SIZE]}; it is at most {frames.MAX_WINDOW_BYTES}"
-        )
-        raise ProtocolError(ErrorCode.FLOW_CONTROL_ERROR, message)
-    frame_bytes = values.get(frames.MAX_FRAME_SIZE, frames.DEFAULT_MAX_FRAME_BYTES)
-    if not frames.DEFAULT_MAX_FRAME_BYTES <= frame_bytes <= frames.LARGEST_MAX_FRAME_BYTES:
-        limits = f"{frames.DEFAULT_MAX_FRAME_BYTES} to {frames.LARGEST_MAX_FRAME_BYTES}"
-        raise ProtocolError(ErrorCode.PROTOCOL_ERROR, f"MAX_FRAME_SIZE is {frame_bytes}; it may be {limits}")
+    values = {}
+    for identifier, value in frames.SETTING.iter_unpack(payload):
+        _require_setting(identifier, value)
+        values[identifier] = value
     return frames.Settings(values, ack=ack)
+
+
+def _require_setting(identifier: int, value: int) -> None:
+    if identifier == frames.ENABLE_PUSH and value > 1:
+        raise ProtocolError(ErrorCode.PROTOCOL_ERROR, f"ENABLE_PUSH is {value}; it is 0 or 1")
+    if identifier == frames.INITIAL_WINDOW_SIZE and value > frames.MAX_WINDOW_BYTES:
+        message = f"INITIAL_WINDOW_SIZE is {value}; it is at most {frames.MAX_WINDOW_BYTES}"
+        raise ProtocolError(ErrorCode.FLOW_CONTROL_ERROR, message)
+    smallest, largest = frames.DEFAULT_MAX_FRAME_BYTES, frames.LARGEST_MAX_FRAME_BYTES
+    if identifier == frames.MAX_FRAME_SIZE and not smallest <= value <= largest:
+        message = f"MAX_FRAME_SIZE is {value}; it may be {smallest} to {largest}"
+        raise ProtocolError(ErrorCode.PROTOCOL_ERROR, message)
 
 
 def _refuse_push_promise(_flags: int, _stream_id: int, _payload: bytes) -> frames.Frame:

@@ -17,16 +17,17 @@ class FrameReader:
 
     def __init__(self, *, max_frame_bytes: int = frames.DEFAULT_MAX_FRAME_BYTES) -> None:
         self._max_frame_bytes = max_frame_bytes
-        self._buffer = bytearray()
+        self._buffer = b""
         self._position = 0
+        self.frame_bytes = 0
+        """The size on the wire of the frame that came last, with all pieces of a header block."""
         self._opening: frames.Headers | None = None
         self._pieces = 0
 
     def feed(self, data: bytes) -> None:
         """Take what arrived; `next_frame` says what it completed."""
-        del self._buffer[: self._position]
+        self._buffer = self._buffer[self._position :] + data if self._position < len(self._buffer) else data
         self._position = 0
-        self._buffer += data
 
     def next_frame(self) -> frames.Frame | None:
         """Return the next whole frame, or None until more bytes come; HEADERS come with their whole block.
@@ -46,20 +47,23 @@ class FrameReader:
         return None
 
     def _next_piece(self) -> frames.Frame | None:
+        buffer = self._buffer
         start = self._position + frames.FRAME_HEADER.size
-        if start > len(self._buffer):
+        if start > len(buffer):
             return None
-        length, frame_type, flags, stream_id = frame_parser.parse_header(self._buffer[self._position : start])
+        length, frame_type, flags, stream_id = frame_parser.parse_header(buffer, self._position)
         if length > self._max_frame_bytes:
             message = f"a frame announces {length} bytes; at most {self._max_frame_bytes} are accepted"
             raise ProtocolError(ErrorCode.FRAME_SIZE_ERROR, message)
-        self._require_order(frame_type, stream_id)
+        if self._opening is not None or frame_type == frames.CONTINUATION:
+            self._require_order(frame_type, stream_id)
         end = start + length
-        if end > len(self._buffer):
+        if end > len(buffer):
             return None
-        payload = bytes(self._buffer[start:end])
         self._position = end
-        return frame_parser.parse(frame_type, flags, stream_id, payload)
+        piece_bytes = end - start + frames.FRAME_HEADER.size
+        self.frame_bytes = piece_bytes if self._opening is None else self.frame_bytes + piece_bytes
+        return frame_parser.parse(frame_type, flags, stream_id, buffer[start:end])
 
     def _require_order(self, frame_type: int, stream_id: int) -> None:
         continues = frame_type == frames.CONTINUATION
@@ -78,4 +82,10 @@ class FrameReader:
         if len(block) > MAX_BLOCK_BYTES:
             message = f"a header block has {len(block)} bytes or more; at most {MAX_BLOCK_BYTES} are accepted"
             raise ProtocolError(ErrorCode.ENHANCE_YOUR_CALM, message)
-        return frames.Headers(opening.stream_id, block, end_stream=opening.end_stream, end_headers=piece.end_headers)
+        return frames.Headers(
+            opening.stream_id,
+            block,
+            end_stream=opening.end_stream,
+            end_headers=piece.end_headers,
+            depends_on=opening.depends_on,
+        )

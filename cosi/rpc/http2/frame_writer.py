@@ -1,48 +1,68 @@
 """The writing half of a connection: frames queue up here until somebody fetches their bytes.
 
-Bodies wait for the peer's windows and go out, as DATA frames of the size it accepts, as soon as those open. What the
-peer makes us say (acknowledgements, credits, resets) is counted apart: it can ask for more of that than it reads.
+What streams send waits for the peer's windows and goes out, as DATA frames of the size it accepts, as soon as those
+open. Streams that wait for the connection's window take turns, a frame each. What the peer makes us say
+(acknowledgements, credits, resets) is counted apart: it can ask for more of that than it reads.
 """
 
+from collections import OrderedDict
+from collections.abc import Iterable
+
 from cosi.rpc.http2 import frames
-from cosi.rpc.http2.errors import ErrorCode, ProtocolError
-from cosi.rpc.http2.windows import SendWindow
+from cosi.rpc.http2.errors import ErrorCode, ProtocolError, StreamError
 
 DEFAULT_WINDOW_BYTES = 65_535  # on both sides, before any settings
 MAX_UNSENT_REPLY_BYTES = 1024 * 1024  # 60,000 pings whose answers the peer does not read
 
+_pack_header = frames.FRAME_HEADER.pack
 
-class _Body:
-    """What one stream has yet to send."""
 
-    __slots__ = ("content", "window")
+class SendStream:
+    """One stream's way out: what it has yet to send, and how much of that the peer lets it.
 
-    def __init__(self, content: bytes, window_bytes: int) -> None:
-        self.content = memoryview(content)
-        self.window = SendWindow(window_bytes)
+    `ending` follows the last byte: None while there may be more to send, empty for END_STREAM on the last DATA frame,
+    or the frame that ends the stream.
+    """
+
+    __slots__ = ("ending", "id", "unsent", "window_bytes")
+
+    def __init__(self, id: int, window_bytes: int) -> None:
+        self.id = id
+        self.window_bytes = window_bytes
+        self.unsent: bytes | memoryview = b""
+        self.ending: bytes | None = None
+
+    def grow(self, increment: int) -> None:
+        """Let the stream send more, or less. Raises StreamError where the window outgrows what HTTP/2 can count."""
+        self.window_bytes += increment
+        if self.window_bytes > frames.MAX_WINDOW_BYTES:
+            message = f"the window of stream {self.id} grew to {self.window_bytes} bytes; {_most()}"
+            raise StreamError(ErrorCode.FLOW_CONTROL_ERROR, message, stream_id=self.id)
 
 
 class FrameWriter:
     """Everything that is due to the peer, in the order it must be sent."""
 
     def __init__(self) -> None:
-        self._unsent = bytearray()
+        self.waiting_bytes = 0
+        """What streams have yet to send, because the peer's windows are closed."""
+        self._unsent: list[bytes | memoryview] = []
         self._unsent_reply_bytes = 0
-        self._window = SendWindow(DEFAULT_WINDOW_BYTES)
-        self._bodies: dict[int, _Body] = {}
+        self._window_bytes = DEFAULT_WINDOW_BYTES
+        self._waiting: OrderedDict[SendStream, None] = OrderedDict()  # for the connection's window, next one first
         self._peer_window_bytes = DEFAULT_WINDOW_BYTES
         self._peer_frame_bytes = frames.DEFAULT_MAX_FRAME_BYTES
 
     def fetch(self) -> bytes:
         """Return, once, the bytes that may be sent now."""
-        data = bytes(self._unsent)
+        data = b"".join(self._unsent)
         self._unsent.clear()
         self._unsent_reply_bytes = 0
         return data
 
     def write(self, data: bytes) -> None:
         """Queue bytes as they are."""
-        self._unsent += data
+        self._unsent.append(data)
 
     def reply(self, frame: frames.Frame) -> None:
         """Queue a frame that the peer's bytes gave rise to; raises ProtocolError if it has too many of them unread."""
@@ -52,60 +72,136 @@ class FrameWriter:
             raise ProtocolError(ErrorCode.ENHANCE_YOUR_CALM, "the peer asks for answers faster than it reads them")
         self.write(data)
 
-    def write_headers(self, stream_id: int, block: bytes) -> None:
-        """Queue a header block, in as many frames as the peer's frame size takes."""
-        pieces = [
-            block[start : start + self._peer_frame_bytes] for start in range(0, len(block), self._peer_frame_bytes)
-        ]
-        last = len(pieces) - 1
-        self.write(frames.Headers(stream_id, pieces[0], end_headers=last == 0).serialize())
-        for index, piece in enumerate(pieces[1:], start=1):
-            self.write(frames.Continuation(stream_id, piece, end_headers=index == last).serialize())
+    def open(self, stream_id: int) -> SendStream:
+        """Return a new stream's way out."""
+        return SendStream(stream_id, self._peer_window_bytes)
 
-    def write_body(self, stream_id: int, content: bytes) -> None:
-        """Queue a stream's whole body, which must not be empty; its last frame ends the stream."""
-        self._bodies[stream_id] = _Body(content, self._peer_window_bytes)
-        self._advance(stream_id)
+    @property
+    def initial_window_bytes(self) -> int:
+        """How much the peer lets a new stream send."""
+        return self._peer_window_bytes
 
-    def is_sending(self, stream_id: int) -> bool:
-        """Tell whether a part of the stream's body still waits for a window."""
-        return stream_id in self._bodies
+    def headers_frames(self, stream_id: int, block: bytes, *, end_stream: bool = False) -> bytes:
+        """Return a header block, in as many frames as the peer's frame size takes."""
+        size = self._peer_frame_bytes
+        if len(block) <= size:
+            return frames.Headers(stream_id, block, end_stream=end_stream).serialize()
+        first = frames.Headers(stream_id, block[:size], end_stream=end_stream, end_headers=False).serialize()
+        rest = range(size, len(block), size)
+        return first + b"".join(
+            frames.Continuation(stream_id, block[start : start + size], end_headers=start == rest[-1]).serialize()
+            for start in rest
+        )
 
-    def drop(self, stream_id: int) -> None:
-        """Forget what the stream has yet to send."""
-        self._bodies.pop(stream_id, None)
+    def fits(self, stream: SendStream, size_bytes: int) -> bool:
+        """Tell whether so many bytes of a stream that has sent nothing yet would go out at once, in one frame."""
+        return (
+            size_bytes <= stream.window_bytes
+            and size_bytes <= self._window_bytes
+            and size_bytes <= self._peer_frame_bytes
+        )
 
-    def grow(self, stream_id: int, increment: int) -> None:
-        """Apply a WINDOW_UPDATE; raises ProtocolError where a window outgrows what HTTP/2 can count."""
-        if stream_id == 0:
-            self._window.grow(increment)
-            self._advance_all()
-        elif stream_id in self._bodies:
-            self._bodies[stream_id].window.grow(increment)
-            self._advance(stream_id)
+    def write_fitting(self, stream: SendStream, before: bytes, content: bytes, after: bytes) -> None:
+        """Write what `fits` in one go, between the frames that open and end the stream."""
+        size = len(content)
+        self._window_bytes -= size
+        stream.window_bytes -= size
+        header = _pack_header(size >> 8, size & 0xFF, frames.DATA, 0, stream.id)
+        self._unsent += (before, header, content, after)
 
-    def apply(self, settings: frames.Settings) -> None:
-        """Respect the peer's settings from here on; a new window size moves the windows of streams under way."""
+    def send(self, stream: SendStream, content: bytes, *, ending: bytes | None = None) -> bool:
+        """Queue a part of what a stream sends, and what ends it, if this is the last; return whether all went out.
+
+        END_STREAM needs a last part that is not empty.
+        """
+        if content:
+            self.waiting_bytes += len(content)
+            stream.unsent = bytes(stream.unsent) + content if stream.unsent else content
+        stream.ending = ending
+        return self._advance(stream)
+
+    def drop(self, stream: SendStream) -> None:
+        """Forget what a stream has yet to send."""
+        self.waiting_bytes -= len(stream.unsent)
+        stream.unsent = b""
+        self._waiting.pop(stream, None)
+
+    def grow(self, increment: int) -> list[SendStream]:
+        """Let all streams together send more; return those that now have nothing left to send.
+
+        Raises ProtocolError where the window outgrows what HTTP/2 can count.
+        """
+        self._window_bytes += increment
+        if self._window_bytes > frames.MAX_WINDOW_BYTES:
+            message = f"the connection's window grew to {self._window_bytes} bytes; {_most()}"
+            raise ProtocolError(ErrorCode.FLOW_CONTROL_ERROR, message)
+        drained = []
+        while self._waiting and self._window_bytes > 0:
+            stream, _ = self._waiting.popitem(last=False)
+            if stream.window_bytes <= 0:
+                continue
+            self._write_data(stream)
+            if stream.unsent:
+                self._waiting[stream] = None
+            else:
+                self._finish(stream)
+                drained.append(stream)
+        return drained
+
+    def grow_stream(self, stream: SendStream, increment: int) -> bool:
+        """Let a stream send more, or less; return whether it was waiting for that and has nothing left to send now.
+
+        Raises StreamError where the window outgrows what HTTP/2 can count.
+        """
+        stream.grow(increment)
+        return bool(stream.unsent) and self._advance(stream)
+
+    def apply(self, settings: frames.Settings, streams: Iterable[SendStream]) -> list[SendStream]:
+        """Respect the peer's settings from here on; a new window size moves the windows of the streams under way.
+
+        Returns the streams that now have nothing left to send. Raises ProtocolError.
+        """
         self._peer_frame_bytes = settings.values.get(frames.MAX_FRAME_SIZE, self._peer_frame_bytes)
         window_bytes = settings.values.get(frames.INITIAL_WINDOW_SIZE, self._peer_window_bytes)
         difference = window_bytes - self._peer_window_bytes
+        if not difference:
+            return []
         self._peer_window_bytes = window_bytes
-        for body in self._bodies.values():
-            body.window.grow(difference)
-        self._advance_all()
+        try:
+            return [stream for stream in streams if self.grow_stream(stream, difference)]
+        except StreamError as error:
+            raise ProtocolError(error.code, str(error)) from None
 
-    def _advance_all(self) -> None:
-        for stream_id in tuple(self._bodies):
-            self._advance(stream_id)
+    def _advance(self, stream: SendStream) -> bool:
+        while stream.unsent:
+            if stream.window_bytes <= 0:
+                return False
+            if self._window_bytes <= 0:
+                self._waiting[stream] = None
+                return False
+            self._write_data(stream)
+        self._finish(stream)
+        return True
 
-    def _advance(self, stream_id: int) -> None:
-        body = self._bodies[stream_id]
-        while (size := min(self._window.available_bytes, body.window.available_bytes, self._peer_frame_bytes)) > 0:
-            chunk = bytes(body.content[:size])
-            body.content = body.content[size:]
-            self._window.spend(len(chunk))
-            body.window.spend(len(chunk))
-            self.write(frames.Data(stream_id, chunk, end_stream=not body.content).serialize())
-            if not body.content:
-                del self._bodies[stream_id]
-                return
+    def _write_data(self, stream: SendStream) -> None:
+        """Write one DATA frame, as large as it may be."""
+        unsent = stream.unsent
+        size = min(len(unsent), stream.window_bytes, self._window_bytes, self._peer_frame_bytes)
+        if size == len(unsent):
+            chunk, stream.unsent = unsent, b""
+        else:
+            view = memoryview(unsent)
+            chunk, stream.unsent = view[:size], view[size:]
+        self.waiting_bytes -= size
+        self._window_bytes -= size
+        stream.window_bytes -= size
+        flags = frames.END_STREAM if stream.ending == b"" and not stream.unsent else 0
+        self._unsent += (_pack_header(size >> 8, size & 0xFF, frames.DATA, flags, stream.id), chunk)
+
+    def _finish(self, stream: SendStream) -> None:
+        if stream.ending:
+            self._unsent.append(stream.ending)
+
+
+def _most() -> str:
+    return f"{frames.MAX_WINDOW_BYTES} is the most there is"

@@ -13,6 +13,8 @@ The classes are written out instead of made by `dataclasses`, whose import costs
 from collections.abc import Mapping
 from struct import Struct
 
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"  # what a client sends before its first frame
+
 DEFAULT_MAX_FRAME_BYTES = 1 << 14  # what every peer must accept
 LARGEST_MAX_FRAME_BYTES = (1 << 24) - 1
 MAX_WINDOW_BYTES = (1 << 31) - 1
@@ -88,9 +90,9 @@ class Data(Frame):
 
 
 class Headers(Frame):
-    """The first, and mostly the only, part of a header block."""
+    """The first, and mostly the only, part of a header block. `depends_on` is what is kept of a priority, if any."""
 
-    __slots__ = ("block", "end_headers", "end_stream", "padding")
+    __slots__ = ("block", "depends_on", "end_headers", "end_stream", "padding")
 
     def __init__(
         self,
@@ -100,9 +102,11 @@ class Headers(Frame):
         end_stream: bool = False,
         end_headers: bool = True,
         padding: int | None = None,
+        depends_on: int | None = None,
     ) -> None:
         self.stream_id = stream_id
         self.block = block
+        self.depends_on = depends_on
         self.end_stream = end_stream
         self.end_headers = end_headers
         self.padding = padding

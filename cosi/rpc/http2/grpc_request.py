@@ -12,11 +12,19 @@ MAX_TIMEOUT_VALUE = 99_999_999  # grpc-timeout has at most eight digits
 USER_AGENT = b"cosi-python"
 ENVELOPE = Struct(">BL")  # compressed flag, length
 
+_RESERVED_KEYS = frozenset(
+    ["connection", "content-length", "content-type", "host", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade"]
+)
 _KEY_CHARACTERS = frozenset("0123456789abcdefghijklmnopqrstuvwxyz_-.")
 
 
 def request_headers(
-    *, path: str, authority: str, metadata: Metadata = (), timeout_seconds: float | None = None
+    *,
+    path: str,
+    authority: str,
+    scheme: str = "http",
+    metadata: Metadata = (),
+    timeout_seconds: float | None = None,
 ) -> list[Header]:
     """Return the header list of a call.
 
@@ -25,7 +33,7 @@ def request_headers(
     """
     headers = [
         (b":method", b"POST"),
-        (b":scheme", b"http"),
+        (b":scheme", scheme.encode()),
         (b":path", path.encode()),
         (b":authority", authority.encode()),
         (b"te", b"trailers"),
@@ -34,7 +42,7 @@ def request_headers(
     ]
     if timeout_seconds is not None:
         headers.append((b"grpc-timeout", _timeout(timeout_seconds)))
-    headers.extend(_metadata_header(key, value) for key, value in metadata)
+    headers.extend(metadata_header(key, value) for key, value in metadata)
     return headers
 
 
@@ -51,7 +59,10 @@ def _timeout(seconds: float) -> bytes:
     return b"%dS" % min(int(seconds) + 1, MAX_TIMEOUT_VALUE)
 
 
-def _metadata_header(key: str, value: str | bytes) -> Header:
+def metadata_header(key: str, value: str | bytes) -> Header:
+    """Return metadata as the header it travels in. Raises ValueError if gRPC can't carry it."""
+    if key in _RESERVED_KEYS:
+        raise ValueError(f"{key!r} is no metadata key: the header of that name means something to HTTP")
     if not key or not _KEY_CHARACTERS.issuperset(key) or key.startswith("grpc-"):
         raise ValueError(f"{key!r} is no metadata key: use lower case, digits, '-', '_' and '.', not 'grpc-' in front")
     if key.endswith("-bin"):
@@ -59,6 +70,8 @@ def _metadata_header(key: str, value: str | bytes) -> Header:
         return key.encode(), b2a_base64(content, newline=False).rstrip(b"=")
     if isinstance(value, bytes):
         raise ValueError(f"metadata {key!r} has bytes: only keys that end in '-bin' may")
+    if value != value.strip(" "):
+        raise ValueError(f"metadata {key!r} begins or ends with a space: use a key that ends in '-bin'")
     if not value.isascii() or not value.isprintable():
         raise ValueError(f"metadata {key!r} has characters outside printable ASCII: use a key that ends in '-bin'")
     return key.encode(), value.encode()

@@ -99,7 +99,7 @@ class GrpcResponse:
         code = _code(fields[b"grpc-status"])
         if code == Code.OK and self._buffer:
             return self._ended(Code.INTERNAL, "the server ended the answer inside a message")
-        return self._ended(code, _percent_decode(fields.get(b"grpc-message", b"")))
+        return Ended(self._stream_id, code, _percent_decode(fields.get(b"grpc-message", b"")), headers)
 
     def _ended(self, code: Code, message: str) -> Ended:
         return Ended(self._stream_id, code, message)

@@ -44,6 +44,8 @@ class HeaderDecoder:
         self._table: deque[Header] = deque()  # newest first, as the wire counts
         self._table_bytes = 0
         self._table_limit_bytes = max_table_bytes
+        self.moves = 0
+        """Grows whenever the table changes; until then the same block means the same headers."""
 
     @property
     def table(self) -> tuple[Header, ...]:
@@ -74,7 +76,9 @@ class HeaderDecoder:
             limit_bytes, position = _read_integer(block, position, prefix_bits=5)
             if limit_bytes > self._max_table_bytes:
                 raise _broken(f"asks for a table of {limit_bytes} bytes; {self._max_table_bytes} were agreed")
-            self._table_limit_bytes = limit_bytes
+            if limit_bytes != self._table_limit_bytes:
+                self._table_limit_bytes = limit_bytes
+                self.moves += 1
             self._evict()
         return position
 
@@ -111,6 +115,7 @@ class HeaderDecoder:
     def _add(self, header: Header) -> None:
         # An entry larger than the table empties it and is not kept: eviction below does exactly that.
         self._table.appendleft(header)
+        self.moves += 1
         self._table_bytes += _entry_bytes(header)
         self._evict()
 
@@ -129,19 +134,24 @@ class HeaderEncoder:
 
     def encode(self, headers: Iterable[Header]) -> bytes:
         """Encode one header block; names must be lower case already."""
-        block = bytearray(self._prelude)
-        self._prelude = b""
-        for name, value in headers:
-            whole = _STATIC_INDEX.get((name, value))
-            if whole is not None:
-                block += _write_integer(whole, prefix_bits=7, pattern=0x80)
-                continue
-            index = _STATIC_NAME_INDEX.get(name, 0)
-            block += _write_integer(index, prefix_bits=4, pattern=0x00)
-            if not index:
-                block += _write_string(name)
-            block += _write_string(value)
-        return bytes(block)
+        prelude, self._prelude = self._prelude, b""
+        return prelude + encode_block(headers)
+
+
+def encode_block(headers: Iterable[Header]) -> bytes:
+    """Encode a header block that any decoder understands at any time; names must be lower case already."""
+    block = bytearray()
+    for name, value in headers:
+        whole = _STATIC_INDEX.get((name, value))
+        if whole is not None:
+            block += _write_integer(whole, prefix_bits=7, pattern=0x80)
+            continue
+        index = _STATIC_NAME_INDEX.get(name, 0)
+        block += _write_integer(index, prefix_bits=4, pattern=0x00)
+        if not index:
+            block += _write_string(name)
+        block += _write_string(value)
+    return bytes(block)
 
 
 def _entry_bytes(header: Header) -> int:

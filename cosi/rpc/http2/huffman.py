@@ -39,23 +39,36 @@ _SYMBOLS_BY_LENGTH_BITS = {
 
 def decode(data: bytes) -> bytes:
     """Decode one string, or raise ProtocolError (COMPRESSION_ERROR) where appendix B has no such code."""
-    symbols = symbols_by_code()
     text = bytearray()
     code = 1
     for byte in data:
-        for shift in (7, 6, 5, 4, 3, 2, 1, 0):
-            code = code << 1 | (byte >> shift & 1)
-            symbol = symbols.get(code)
-            if symbol is None:
-                continue
-            if symbol == END_OF_STRING:
-                raise ProtocolError(ErrorCode.COMPRESSION_ERROR, "a Huffman string contains the end-of-string symbol")
-            text.append(symbol)
-            code = 1
+        for half in (byte >> 4, byte & 0xF):
+            symbols, code = _steps.get(code << 4 | half) or _step(code, half)
+            text += symbols
     padding_bits = code.bit_length() - 1
     if padding_bits > LONGEST_PADDING_BITS or code != (2 << padding_bits) - 1:
         raise ProtocolError(ErrorCode.COMPRESSION_ERROR, "a Huffman string ends in the middle of a symbol")
     return bytes(text)
+
+
+# What four more bits make of an unfinished code: the symbols they complete, and the code left over. There are no more
+# than 16 for each of the 256 ways in which a code can begin, and they are worked out when they are first met.
+_steps: dict[int, tuple[bytes, int]] = {}
+
+
+def _step(code: int, half: int) -> tuple[bytes, int]:
+    begun, codes, text = code, symbols_by_code(), bytearray()
+    for shift in (3, 2, 1, 0):
+        code = code << 1 | (half >> shift & 1)
+        symbol = codes.get(code)
+        if symbol is None:
+            continue
+        if symbol == END_OF_STRING:
+            raise ProtocolError(ErrorCode.COMPRESSION_ERROR, "a Huffman string contains the end-of-string symbol")
+        text.append(symbol)
+        code = 1
+    step = _steps[begun << 4 | half] = (bytes(text), code)
+    return step
 
 
 @cache

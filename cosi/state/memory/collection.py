@@ -14,12 +14,10 @@ from cosi.resource.metadata import Kind, Phase, Pointer
 from cosi.resource.query import Query
 from cosi.resource.resource import AnyResource
 from cosi.state import errors
-from cosi.state.event import EventType
 from cosi.state.memory.log import EventLog
 from cosi.state.wakeups import KeyedWakeups, Wakeups
 
-# Looked up once: on the path of every write, an enum's member costs as much as a function call.
-_CREATED, _UPDATED, _DESTROYED = EventType.CREATED, EventType.UPDATED, EventType.DESTROYED
+# Looked up once, for the path of every write.
 _replace = msgspec.structs.replace
 
 
@@ -64,7 +62,7 @@ class Collection:
     def create(self, resource: AnyResource, owner: str) -> AnyResource:
         """Store a new resource. Raises OwnerConflict, AlreadyExists."""
         metadata = resource.metadata
-        if metadata.owner not in ("", owner):
+        if metadata.owner and metadata.owner != owner:
             raise errors.OwnerConflict(metadata)
         if metadata.id in self._resources:
             raise errors.AlreadyExists(metadata)
@@ -72,7 +70,7 @@ class Collection:
         stored = resource.with_metadata(_replace(metadata, version=1, owner=owner, created=now, updated=now))
         self._resources[metadata.id] = stored
         self._sorted_ids = None
-        self._publish(metadata.id, _CREATED, stored, None)
+        self._publish(metadata.id, None, stored)
         return stored
 
     def update(self, resource: AnyResource, owner: str, expected_phase: Phase | None) -> AnyResource:
@@ -90,10 +88,17 @@ class Collection:
             raise errors.VersionConflict(found, expected=metadata.version)
         if expected_phase is not None and found.phase is not expected_phase:
             raise errors.PhaseConflict(found, expected=expected_phase)
-        changed = _replace(metadata, version=version + 1, created=found.created, updated=self._clock())
+        # Whoever owns it goes on owning it, whatever the update says.
+        changed = _replace(
+            metadata,
+            version=version + 1,
+            owner=owner or metadata.owner,
+            created=found.created,
+            updated=self._clock(),
+        )
         stored = resource.with_metadata(changed)
         self._resources[id] = stored
-        self._publish(id, _UPDATED, stored, current)
+        self._publish(id, current, stored)
         return stored
 
     def destroy(self, id: str, owner: str) -> None:
@@ -105,12 +110,12 @@ class Collection:
             raise errors.PendingFinalizers(current.metadata)
         del self._resources[id]
         self._sorted_ids = None
-        self._publish(id, _DESTROYED, current, None)
+        self._publish(id, current, None)
 
-    def _publish(self, id: str, type: EventType, resource: AnyResource, old: AnyResource | None) -> None:
+    def _publish(self, id: str, before: AnyResource | None, after: AnyResource | None) -> None:
         self._ordered = None
         log = self.log
-        log.append(type, resource, old)
+        log.append(before, after)
         if self.wakeups.waiters:
             self.wakeups.wake_all()
         if self.wakeups_by_id.waiting:

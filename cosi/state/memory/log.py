@@ -5,7 +5,8 @@
          … lost │ e e e e e e e e e e e e e e e e e │ next append
                     └── gap ──┘└─ where a watch may start from ─┘
 
-Publishing costs one append however many watchers there are. A cursor that falls more than `capacity` events behind is
+Publishing costs one append however many watchers there are, and a change becomes an event when somebody reads it: most
+are read by nobody, and one event serves all who do read. A cursor that falls more than `capacity` events behind is
 overrun: it learns so when it reads next, and never holds up a writer. The gap keeps a new watch from starting so far
 back that the next few events would overrun it at once. Pure and synchronous; faithful in what is observable to
 `ResourceCollection` of the Go runtime (pkg/state/impl/inmem/collection.go).
@@ -23,7 +24,10 @@ from cosi.state.errors import InvalidBookmark
 from cosi.state.event import Event, EventType
 
 SLACK: Final = 2
-"""Events are dropped when so many times the capacity is held, so that dropping costs nothing per event."""
+"""Changes are dropped when so many times the capacity is held, so that dropping costs nothing per event."""
+
+Change = tuple[AnyResource | None, AnyResource | None]
+"""A resource before and after: None before it is created and after it is destroyed."""
 
 _COOKIE_BYTES: Final = 8
 _BOOKMARK: Final = struct.Struct(f">{_COOKIE_BYTES}sq")
@@ -33,7 +37,7 @@ _pack = _BOOKMARK.pack
 class EventLog:
     """Events by position, counted from 0 at the collection's beginning; the last `capacity` of them can be read."""
 
-    __slots__ = ("_events", "_first", "_held_at_most", "capacity", "cookie", "end", "gap")
+    __slots__ = ("_drop_at", "_events", "_first", "_unread", "capacity", "cookie", "end", "gap")
 
     def __init__(self, capacity: int, gap: int, cookie: bytes) -> None:
         if not 0 <= gap < capacity:
@@ -42,20 +46,23 @@ class EventLog:
         self.gap = gap
         self.cookie = cookie
         self.end = 0
-        self._events: list[Event] = []
         self._first = 0
-        self._held_at_most = SLACK * capacity
+        # Together they hold everything from `_first` on.
+        self._events: list[Event] = []
+        self._unread: list[Change] = []
+        self._drop_at = SLACK * capacity + 1
 
-    def append(self, type: EventType, resource: AnyResource, old: AnyResource | None = None) -> None:
-        """Publish an event."""
-        self._events.append(Event(type, resource, old, None, _pack(self.cookie, self.end)))
+    def append(self, before: AnyResource | None, after: AnyResource | None) -> None:
+        """Publish that a resource was created, updated or destroyed; see `Change`."""
+        self._unread.append((before, after))
         self.end += 1
-        if len(self._events) > self._held_at_most:
-            del self._events[: -self.capacity]
-            self._first = self.end - self.capacity
+        if self.end == self._drop_at:
+            self._drop_oldest()
 
     def since(self, position: int) -> Sequence[Event]:
         """Return all events from a position on; it must not be overrun."""
+        if self._unread:
+            self._make_events()
         return self._events[position - self._first :]
 
     def overrun(self, position: int) -> bool:
@@ -83,7 +90,28 @@ class EventLog:
             raise InvalidBookmark
         return position + 1
 
+    def _make_events(self) -> None:
+        first_unread = self.end - len(self._unread)
+        for position, (before, after) in enumerate(self._unread, first_unread):
+            self._events.append(_event(before, after, _pack(self.cookie, position)))
+        self._unread.clear()
+
+    def _drop_oldest(self) -> None:
+        excess = len(self._events) + len(self._unread) - self.capacity
+        del self._events[:excess]
+        del self._unread[: -self.capacity]
+        self._first = self.end - self.capacity
+        self._drop_at = self._first + SLACK * self.capacity + 1
+
 
 def new_cookie() -> bytes:
     """Return the random part of the bookmarks of one state: another state's, or another run's, are told apart."""
     return secrets.token_bytes(_COOKIE_BYTES)
+
+
+def _event(before: AnyResource | None, after: AnyResource | None, bookmark: bytes) -> Event:
+    if after is None:
+        return Event(EventType.DESTROYED, before, bookmark=bookmark)
+    if before is None:
+        return Event(EventType.CREATED, after, bookmark=bookmark)
+    return Event(EventType.UPDATED, after, before, bookmark=bookmark)

@@ -14,14 +14,16 @@ from cosi.resource.query import Query
 from cosi.state import errors
 from cosi.state.event import Event, EventType
 from cosi.state.memory.collection import Collection
-from cosi.state.stream import EventStream
-from cosi.state.wakeups import yield_to_others
+from cosi.state.stream import Pollable
+from cosi.state.wakeups import Sleepers, Waiter, yield_to_others
 
 Projection = Callable[[Event], Event | None]
 
 
-class MemoryWatch(EventStream):
+class MemoryWatch(Pollable):
     """A cursor at a position, with the events to deliver before any from the log; `id` for one resource's events."""
+
+    __slots__ = ("_collection", "_ended", "_id", "_position", "_projection", "_sleepers")
 
     def __init__(
         self,
@@ -37,14 +39,14 @@ class MemoryWatch(EventStream):
         self._position = position
         self._projection = projection
         self._id = id
+        self._sleepers: Sleepers | None = None
         self._ended = False
 
     async def receive(self) -> Sequence[Event]:
         """Wait until there is something past the cursor, then return all of it; empty once the watch has ended."""
         waited = False
         while not self._ended:
-            log = self._collection.log
-            if log.end == self._position:
+            if self._collection.log.end == self._position:
                 if self._id is None:
                     await self._collection.wakeups.wait()
                 else:
@@ -57,16 +59,51 @@ class MemoryWatch(EventStream):
                 await yield_to_others()
                 waited = True
                 continue
-            if log.overrun(self._position):
-                self._ended = True
-                return (self._overrun(),)
-            events = log.since(self._position)
-            self._position = log.end
-            if self._projection is not None:
-                events = [shown for shown in map(self._projection, events) if shown is not None]
-            if events:
+            if events := self._past_the_cursor():
                 return events
         return ()
+
+    def take(self) -> Sequence[Event] | None:
+        """Return all that is pending: empty if there is nothing yet, None once the watch has ended."""
+        if rest := self._rest():
+            return rest
+        if self._sleepers is not None:
+            if self._sleepers.woken_with is None:
+                return ()
+            self._position, self._sleepers = self._sleepers.woken_with, None
+        return None if self._ended else self._past_the_cursor()
+
+    def when_ready(self, waiter: Waiter) -> None:
+        """Have a waiter woken when there is something past the cursor."""
+        if self._sleepers is not None and self._sleepers.woken_with is None:
+            self._sleepers.add(waiter)
+        elif self._next < len(self._pending) or self._ended or self._collection.log.end != self._position:
+            waiter.set_result(None)
+        elif self._id is None:
+            self._collection.wakeups.add(waiter)
+        else:
+            self._sleepers = self._collection.wakeups_by_id.add(self._id, waiter)
+
+    def forget(self, waiter: Waiter) -> None:
+        """Take back what `when_ready` asked for."""
+        self._collection.wakeups.discard(waiter)
+        if self._id is not None and self._sleepers is not None:
+            self._collection.wakeups_by_id.discard(self._id, waiter, self._sleepers)
+            # Not woken means that nothing until now was about this resource.
+            woken_with = self._sleepers.woken_with
+            self._position = self._collection.log.end if woken_with is None else woken_with
+            self._sleepers = None
+
+    def _past_the_cursor(self) -> Sequence[Event]:
+        log = self._collection.log
+        if log.overrun(self._position):
+            self._ended = True
+            return (self._overrun(),)
+        events = log.since(self._position)
+        self._position = log.end
+        if self._projection is not None:
+            events = [shown for shown in map(self._projection, events) if shown is not None]
+        return events
 
     def _overrun(self) -> Event:
         log = self._collection.log

@@ -120,7 +120,9 @@ class Lifecycle(Subject):
         first = await state.create(path("var/run", namespace=namespace, labels={"old": "label"}))
         changed = first.with_spec(PathSpec(path="/elsewhere"))
         changed = changed.with_metadata(
-            changed.metadata.replace(labels={"new": "label"}, annotations={"a": "b"}, finalizers=("F",), created=1)
+            changed.metadata.replace(
+                labels={"new": "label"}, annotations={"a": "b"}, finalizers=("F",), created=1, updated=1
+            )
         )
 
         second = await state.update(changed)
@@ -131,7 +133,7 @@ class Lifecycle(Subject):
         assert second.metadata.annotations == {"a": "b"}
         assert second.metadata.finalizers == ("F",)
         assert second.metadata.created == first.metadata.created
-        assert second.metadata.updated >= first.metadata.updated
+        assert second.metadata.updated >= first.metadata.updated > 1
 
     async def test_the_state_sets_the_timestamps(self, state: State, namespace: str) -> None:
         wanted = path("var/run", namespace=namespace)

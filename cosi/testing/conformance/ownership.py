@@ -46,6 +46,16 @@ class Ownership(Subject):
         with pytest.raises(errors.OwnerConflict):
             await state.update(stored, owner="owner")
 
+    async def test_an_owner_is_set_once(self, state: State, namespace: str) -> None:
+        stored = await state.create(path("owned", namespace=namespace), owner="owner")
+
+        for other in _STRANGERS:
+            renamed = stored.with_metadata(stored.metadata.replace(owner=other))
+            stored = await state.update(renamed, owner="owner")
+
+            assert stored.metadata.owner == "owner"
+            assert (await state.get(stored.pointer)).metadata.owner == "owner"
+
     async def test_only_the_owner_tears_down(self, state: State, namespace: str) -> None:
         stored = await state.create(path("owned", namespace=namespace), owner="owner")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 P256 = ("EC", "-pkeyopt", "ec_paramgen_curve:P-256")
 ED25519 = ("ED25519",)
 RSA = ("RSA", "-pkeyopt", "rsa_keygen_bits:2048")
+WEAK_RSA = ("RSA", "-pkeyopt", "rsa_keygen_bits:1024")
 
 
 class Authority:

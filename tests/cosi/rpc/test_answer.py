@@ -16,6 +16,7 @@ from cosi.resource.resource import AnyResource
 from cosi.rpc import codec
 from cosi.rpc.codes import Method
 from cosi.rpc.grpcio import answer
+from cosi.rpc.seam import messages
 from cosi.state import errors
 from cosi.state.event import Event, EventType
 from cosi.testing.resources import PathResource, integer, path, sample_registry
@@ -24,6 +25,11 @@ REGISTRY = sample_registry()
 A_PATH = Metadata(*PathResource.pointer_to("a"))
 ANY_PATH = Metadata(*PathResource.kind(), "")
 PREFIX = "the server's answer to {} makes no sense: "
+
+
+def response(resource: AnyResource) -> bytes:
+    (message,) = messages(codec.resource_response(resource))
+    return message
 
 
 def got(data: bytes, about: Metadata = A_PATH, registry: Registry = REGISTRY) -> AnyResource:
@@ -43,8 +49,8 @@ def problem_of_watch(data: bytes, about: Metadata = ANY_PATH) -> str:
 
 
 def test_an_answer_to_the_question_is_taken() -> None:
-    assert got(codec.resource_response(path("a"))) == path("a")
-    assert got(codec.resource_response(path("b")), ANY_PATH) == path("b")
+    assert got(response(path("a"))) == path("a")
+    assert got(response(path("b")), ANY_PATH) == path("b")
 
 
 def test_a_resource_that_is_none_is_refused_naming_the_field() -> None:
@@ -58,8 +64,8 @@ def test_a_resource_that_is_none_is_refused_naming_the_field() -> None:
 
 
 def test_another_resource_than_the_one_asked_for_is_refused() -> None:
-    other, elsewhere = codec.resource_response(path("b")), codec.resource_response(path("a", namespace="other"))
-    number = codec.resource_response(integer("a", 1))
+    other, elsewhere = response(path("b")), response(path("a", namespace="other"))
+    number = response(integer("a", 1))
 
     assert problem_of_get(other) == f"{path('b').pointer} where {A_PATH.pointer} was asked for"
     assert problem_of_get(number, ANY_PATH).endswith("where Paths.test.cosi.dev(default) was asked for")
@@ -69,13 +75,13 @@ def test_another_resource_than_the_one_asked_for_is_refused() -> None:
 def test_events_that_say_nothing_are_refused() -> None:
     no_reason = state_pb2.WatchResponse(event=[state_pb2.Event(event_type=state_pb2.ERRORED)]).SerializeToString()
 
-    assert problem_of_watch(codec.event_frame(Event(EventType.UPDATED))) == "an event UPDATED of no resource"
+    assert problem_of_watch(codec.event_entry(Event(EventType.UPDATED))) == "an event UPDATED of no resource"
     assert problem_of_watch(no_reason) == "the watch failed, and nothing says why"
 
 
 def test_an_event_of_another_resource_is_refused() -> None:
-    number = codec.event_frame(Event(EventType.CREATED, integer("a", 1)))
-    other = codec.event_frame(Event(EventType.DESTROYED, path("b")))
+    number = codec.event_entry(Event(EventType.CREATED, integer("a", 1)))
+    other = codec.event_entry(Event(EventType.DESTROYED, path("b")))
 
     assert problem_of_watch(number).startswith(f"{integer('a', 1).pointer} where")
     assert problem_of_watch(other, A_PATH) == f"{path('b').pointer} where {A_PATH.pointer} was asked for"
@@ -85,7 +91,7 @@ def test_a_watch_does_not_begin_with_events() -> None:
     answer.require_set_up(b"")
 
     with pytest.raises(errors.ProtocolViolation, match="events before the watch was set up"):
-        answer.require_set_up(codec.event_frame(Event(EventType.CREATED, path("a"))))
+        answer.require_set_up(codec.event_entry(Event(EventType.CREATED, path("a"))))
 
 
 def test_an_event_of_a_type_invented_later_is_none() -> None:
@@ -109,13 +115,13 @@ def corruptions(of: bytes) -> st.SearchStrategy[bytes]:
     return st.binary(max_size=64) | st.lists(place, min_size=1, max_size=4).map(corrupt)
 
 
-@given(corruptions(codec.resource_response(path("a"))))
+@given(corruptions(response(path("a"))))
 def test_no_bytes_make_a_read_raise_anything_else(data: bytes) -> None:
     with suppress(errors.ProtocolViolation):
         assert got(data).pointer == A_PATH.pointer
 
 
-@given(corruptions(codec.event_frame(Event(EventType.UPDATED, path("a"), path("a"), bookmark=b"bookmark"))))
+@given(corruptions(codec.event_entry(Event(EventType.UPDATED, path("a"), path("a"), bookmark=b"bookmark"))))
 def test_no_bytes_make_a_watch_raise_anything_else(data: bytes) -> None:
     with suppress(errors.ProtocolViolation):
         for event in answer.events(data, REGISTRY, ANY_PATH):

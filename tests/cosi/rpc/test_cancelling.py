@@ -16,7 +16,7 @@ from cosi.rpc import grpcio
 from cosi.rpc.address import Address
 from cosi.rpc.codes import Method
 from cosi.rpc.grpcio.client import connected
-from cosi.rpc.grpcio.server import serving
+from cosi.rpc.serving import serving
 from cosi.state.memory.state import MemoryState
 from cosi.testing.resources import path, sample_registry
 from tests.cosi.rpc.operations import (

@@ -15,21 +15,22 @@ from cosi.resource.resource import AnyResource
 from cosi.rpc.address import Address
 from cosi.rpc.codes import Method
 from cosi.rpc.grpcio.client import RemoteState, connected
-from cosi.rpc.grpcio.server import serving
 from cosi.rpc.service import StateService
+from cosi.rpc.serving import serving
 from cosi.state import errors
 from cosi.state.core import WatchKindOptions
 from cosi.state.event import Event
 from cosi.state.memory.state import MemoryState
 from cosi.state.state import State
 from cosi.testing.resources import PathResource, path, sample_registry
+from tests.cosi.rpc.calling import stream, unary
 from tests.cosi.rpc.operations import (
     KIND,
     POINTER,
     Operation,
     every_operation,
 )
-from tests.cosi.rpc.scripted_server import Context, Script, scripted
+from tests.cosi.rpc.scripted_server import STREAMING, Context, Script, scripted
 
 pytestmark = pytest.mark.anyio
 
@@ -113,29 +114,27 @@ async def test_nothing_is_left_behind(where: Address) -> None:
 
 def older_server(core: MemoryState) -> Script:
     """Return a server that has the six methods which the specification began with."""
-    service = StateService(core, sample_registry())
+    service = StateService(core, sample_registry()).service
     lacking = {Method.TEARDOWN, Method.TEARDOWN_AND_DESTROY}
 
-    def unary(handler: Callable[[bytes], Awaitable[bytes]]) -> Callable[[bytes, Context], Awaitable[bytes]]:
+    def one_answer(method: Method) -> Callable[[bytes, Context], Awaitable[bytes]]:
         async def answer(request: bytes, _context: Context) -> bytes:
-            return await handler(request)
+            return await unary(service, method, request)
 
         return answer
 
-    def streaming(
-        handler: Callable[[bytes], AsyncIterator[bytes]],
-    ) -> Callable[[bytes, Context], AsyncIterator[bytes]]:
+    def answers(method: Method) -> Callable[[bytes, Context], AsyncIterator[bytes]]:
         async def answer(request: bytes, _context: Context) -> AsyncIterator[bytes]:
-            async for message in handler(request):
+            async for message in stream(service, method, request):
                 yield message
 
         return answer
 
-    script: Script = {
-        **{method: unary(handler) for method, handler in service.unary.items() if method not in lacking},
-        **{method: streaming(handler) for method, handler in service.streaming.items()},
+    return {
+        method: answers(method) if method in STREAMING else one_answer(method)
+        for method in Method
+        if method not in lacking
     }
-    return script
 
 
 async def test_teardown_works_with_a_server_that_lacks_it_which_is_found_out_once(where: Address) -> None:

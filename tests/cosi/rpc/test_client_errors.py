@@ -14,8 +14,8 @@ from cosi.rpc.address import Address
 from cosi.rpc.codes import Method
 from cosi.rpc.grpcio.channel import MAX_RESPONSE_BYTES
 from cosi.rpc.grpcio.client import connected
-from cosi.rpc.grpcio.server import serving
 from cosi.rpc.http2.status import Code
+from cosi.rpc.serving import serving
 from cosi.state import errors
 from cosi.state.memory.state import MemoryState
 from cosi.testing.resources import PathSpec, path, sample_registry

@@ -1,4 +1,4 @@
-"""A state in another process keeps every promise of a state, on a unix socket and on TCP, whatever the client knows."""
+"""A state behind a server keeps every promise of a state, on a unix socket and on TCP, whatever carries the calls."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from cosi.resource.registry import Registry
 from cosi.rpc.address import Address
 from cosi.rpc.grpcio.client import connected
-from cosi.rpc.grpcio.server import serving
+from cosi.rpc.serving import Transport, serving
 from cosi.state.memory.state import MemoryState
 from cosi.state.state import State
 from cosi.testing.resources import sample_registry
@@ -20,6 +20,15 @@ class TestOnAUnixSocket(StateConformance):
     async def state(self, tmp_path: Path) -> AsyncIterator[State]:
         socket = Address(path=str(tmp_path / "cosi.sock"))
         async with serving(MemoryState(), sample_registry(), [socket]), connected(socket, sample_registry()) as remote:
+            yield State(remote)
+
+
+class TestOverGrpcio(StateConformance):
+    @pytest.fixture
+    async def state(self, tmp_path: Path) -> AsyncIterator[State]:
+        socket = Address(path=str(tmp_path / "cosi.sock"))
+        served = serving(MemoryState(), sample_registry(), [socket], transport=Transport.GRPCIO)
+        async with served, connected(socket, sample_registry()) as remote:
             yield State(remote)
 
 

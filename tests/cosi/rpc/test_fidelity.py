@@ -15,8 +15,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from cosi._pb.v1alpha1 import resource_pb2, state_pb2
 from cosi.rpc.address import Address
 from cosi.rpc.codes import Method
-from cosi.rpc.grpcio.server import serving
 from cosi.rpc.service import NAME
+from cosi.rpc.serving import serving
 from cosi.state.memory.state import MemoryState
 from cosi.state.state import State
 from cosi.testing.resources import IntResource, integer, sample_registry

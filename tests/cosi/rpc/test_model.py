@@ -13,7 +13,7 @@ from hypothesis import settings
 from cosi.resource.registry import Registry
 from cosi.rpc.address import Address
 from cosi.rpc.grpcio.client import connected
-from cosi.rpc.grpcio.server import serving
+from cosi.rpc.serving import serving
 from cosi.state.core import CoreState
 from cosi.state.memory.state import MemoryState
 from cosi.testing.model.machine import StateMachine

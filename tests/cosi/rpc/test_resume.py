@@ -17,7 +17,7 @@ from cosi.rpc import codec
 from cosi.rpc.address import Address
 from cosi.rpc.codes import Method
 from cosi.rpc.grpcio.client import connected
-from cosi.rpc.grpcio.server import serving
+from cosi.rpc.serving import serving
 from cosi.state import errors
 from cosi.state.core import Watch, WatchKindOptions
 from cosi.state.event import Event, EventType
@@ -181,7 +181,7 @@ async def test_a_watch_that_cannot_or_may_not_be_resumed_ends_with_unavailable(
 
 def event(id: str, bookmark: bytes = b"") -> bytes:
     """Return a message with one event."""
-    return codec.event_frame(Event(EventType.CREATED, path(id), bookmark=bookmark))
+    return codec.event_entry(Event(EventType.CREATED, path(id), bookmark=bookmark))
 
 
 class Episodes:
@@ -244,7 +244,7 @@ async def test_an_operator_is_told_which_watch_broke_why_and_when_it_is_tried_ag
 
 
 async def test_a_bootstrap_is_not_repeated(here: Address) -> None:
-    bootstrapped = codec.event_frame(Event(EventType.BOOTSTRAPPED, bookmark=b"one"))
+    bootstrapped = codec.event_entry(Event(EventType.BOOTSTRAPPED, bookmark=b"one"))
     server = Episodes(([b"", event("a") + bootstrapped], grpc.StatusCode.OK), ([b"", event("b")], UNAVAILABLE))
     options = WatchKindOptions(bootstrap_contents=True, bootstrap_bookmark=True)
 

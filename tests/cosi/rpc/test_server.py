@@ -1,7 +1,6 @@
 """The server on grpc.aio: who may listen where, and what a handler's failure becomes."""
 
 import os
-import socket
 from pathlib import Path
 
 import anyio
@@ -12,7 +11,7 @@ from cosi.resource.metadata import Pointer
 from cosi.resource.resource import AnyResource
 from cosi.rpc.address import Address
 from cosi.rpc.grpcio.client import connected
-from cosi.rpc.grpcio.server import serving
+from cosi.rpc.serving import serving
 from cosi.state import errors
 from cosi.state.memory.state import MemoryState
 from cosi.state.state import State
@@ -70,25 +69,6 @@ async def test_a_socket_that_is_in_use_is_left_alone(tmp_path: Path) -> None:
             async with serving(MemoryState(), sample_registry(), [where]):
                 pass
         await remote.create(path("a"))
-
-
-async def test_a_socket_that_a_crash_left_behind_is_replaced(tmp_path: Path) -> None:
-    where = at(tmp_path)
-    with socket.socket(socket.AF_UNIX) as dead:
-        dead.bind(where.path)
-
-    async with serving(MemoryState(), sample_registry(), [where]), connected(where, sample_registry()) as remote:
-        await remote.create(path("a"))
-
-
-async def test_a_directory_that_others_may_write_to_is_refused(tmp_path: Path) -> None:
-    shared = tmp_path / "shared"
-    shared.mkdir()
-    shared.chmod(0o777)
-
-    with pytest.raises(PermissionError, match="others could replace it"):
-        async with serving(MemoryState(), sample_registry(), [at(shared)]):
-            pass
 
 
 async def test_a_failure_that_is_not_a_states_is_logged_and_not_shown(

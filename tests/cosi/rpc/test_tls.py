@@ -1,4 +1,4 @@
-"""TLS keeps strangers out on both sides, and what is wrong with a certificate is said before anybody connects."""
+"""TLS on the grpcio transport keeps strangers out on both sides."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import pytest
 from cosi.resource.registry import Registry
 from cosi.rpc.address import Address
 from cosi.rpc.grpcio.client import RemoteState, connected
-from cosi.rpc.grpcio.server import serving
-from cosi.rpc.grpcio.tls import MAX_PEM_BYTES, ClientTls, Identity, ServerTls, read_pem
+from cosi.rpc.serving import DEFAULT_TRANSPORT, Transport, serving
+from cosi.rpc.tls import ClientTls, Identity, ServerTls
 from cosi.state import errors
 from cosi.state.memory.state import MemoryState
 from cosi.state.state import State
@@ -49,9 +49,15 @@ def client_tls(authority: Authority) -> ClientTls:
 
 
 @asynccontextmanager
-async def talking(server: ServerTls, client: ClientTls | None, where: Address = ANYWHERE) -> AsyncIterator[RemoteState]:
+async def talking(
+    server: ServerTls,
+    client: ClientTls | None,
+    where: Address = ANYWHERE,
+    *,
+    transport: Transport = DEFAULT_TRANSPORT,
+) -> AsyncIterator[RemoteState]:
     """Hold a client of a new server."""
-    async with serving(MemoryState(), sample_registry(), [where], tls=server) as taken:
+    async with serving(MemoryState(), sample_registry(), [where], tls=server, transport=transport) as taken:
         there = Address(host="127.0.0.1", port=taken[0].port)
         async with connected(there, sample_registry(), tls=client) as remote:
             with anyio.fail_after(PATIENCE_SECONDS):
@@ -125,60 +131,25 @@ async def test_without_tls_only_this_machine_is_served() -> None:
             pass
 
 
-# --- what is wrong with a certificate ---
-
-
+@pytest.mark.anyio
 @pytest.mark.parametrize("kind", [ED25519, RSA], ids=["Ed25519", "RSA"])
-def test_a_key_that_peers_would_refuse_is_refused_here(authority: Authority, kind: tuple[str, ...]) -> None:
+async def test_a_key_that_grpcio_would_refuse_is_refused_before_anybody_connects(
+    authority: Authority, server_tls: ServerTls, kind: tuple[str, ...]
+) -> None:
+    identity = Identity(*authority.issue(kind[0].lower(), kind))
+
     with pytest.raises(ValueError, match="the certificate's key is not ECDSA on P-256"):
-        Identity(*authority.issue(kind[0].lower(), kind))
+        async with talking(ServerTls(identity, authority.certificate), None, transport=Transport.GRPCIO):
+            pass
+    with pytest.raises(ValueError, match="the certificate's key is not ECDSA on P-256"):
+        async with talking(server_tls, ClientTls(authority.certificate, identity)):
+            pass
 
 
-def test_a_certificate_and_a_key_that_do_not_belong_together_are_refused(authority: Authority) -> None:
-    certificate, _ = authority.issue("one")
-    _, key = authority.issue("two")
-
-    with pytest.raises(ValueError, match=r"not a certificate and its private key \(key values mismatch\)"):
-        Identity(certificate, key)
-
-
-def test_an_encrypted_key_is_refused_and_nobody_is_asked_for_a_password(authority: Authority) -> None:
-    certificate, _ = authority.issue("locked")
-    command = ["openssl", "pkcs8", "-topk8", "-in", str(authority.file("locked", "key")), "-passout", "pass:secret"]
-    key = subprocess.run(command, check=True, capture_output=True).stdout
-    assert b"ENCRYPTED" in key
-
-    with pytest.raises(ValueError, match="the key not encrypted"):
-        Identity(certificate, key)
-
-
-@pytest.mark.parametrize("junk", [b"", b"junk", b"\xff\xfe", b"-----BEGIN CERTIFICATE-----\njunk\n"])
-def test_what_is_no_certificate_is_said_to_be_none(authority: Authority, server_tls: ServerTls, junk: bytes) -> None:
-    _, key = authority.issue("whole")
-
-    with pytest.raises(ValueError, match="not a certificate and its private key"):
-        Identity(junk, key)
-    with pytest.raises(ValueError, match="not the certificates of an authority"):
-        ClientTls(junk)
-    with pytest.raises(ValueError, match="not the certificates of an authority"):
-        ServerTls(server_tls.identity, junk)
-
-
-def test_a_key_is_not_shown(client_tls: ClientTls, server_tls: ServerTls) -> None:
-    for shown in (repr(client_tls), str(server_tls), f"{server_tls.identity}"):
-        assert "PRIVATE" not in shown
-
-
-def test_a_file_is_read_as_it_is_unless_it_is_too_large(tmp_path: Path) -> None:
-    file = tmp_path / "ca.pem"
-    file.write_bytes(b"x" * MAX_PEM_BYTES)
-    assert len(read_pem(file)) == MAX_PEM_BYTES
-
-    file.write_bytes(b"x" * (MAX_PEM_BYTES + 1))
-    with pytest.raises(ValueError, match=r"ca\.pem is no certificate or key: it is larger"):
-        read_pem(file)
-    with pytest.raises(FileNotFoundError):
-        read_pem(tmp_path / "none.pem")
+@pytest.mark.anyio
+async def test_a_server_that_names_no_authority_answers_everybody(server_tls: ServerTls, authority: Authority) -> None:
+    async with talking(ServerTls(server_tls.identity, None), ClientTls(authority.certificate)) as remote:
+        assert await remote.list(PathResource.kind()) == []
 
 
 # --- who writes to standard error ---

@@ -9,10 +9,8 @@ from cosi.state.state import State
 from cosi.testing.resources import IntResource, IntSpec
 
 
-class Observed(IntResource):
+class Observed(IntResource, gc=True, weakref=True):
     """A number that can be referred to weakly."""
-
-    __slots__ = ("__weakref__",)
 
 
 class Held:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from cosi.resource.metadata import Phase
 from cosi.rpc.address import Address
 from cosi.rpc.grpcio.client import connected
-from cosi.rpc.grpcio.server import serving
+from cosi.rpc.serving import serving
 from cosi.state import errors
 from cosi.state.core import SupportsTeardown
 from cosi.state.filtered import EVERYTHING, READS, WRITES, Access, Clause, Filtered, Policy, Verb

@@ -5,12 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cosi.rpc.http2 import frames
-from cosi.rpc.http2.client_connection import (
-    CONNECTION_WINDOW_BYTES,
-    PREFACE,
-    STREAM_WINDOW_BYTES,
-    ClientConnection,
-)
+from cosi.rpc.http2.client_connection import CONNECTION_WINDOW_BYTES, STREAM_WINDOW_BYTES, ClientConnection
 from cosi.rpc.http2.errors import ErrorCode, ProtocolError
 from cosi.rpc.http2.events import Ended, Event, Message, ResponseHeaders
 from cosi.rpc.http2.frame_reader import FrameReader
@@ -38,8 +33,8 @@ class Server:
         self._encoder = HeaderEncoder()
         self._reader = FrameReader(max_frame_bytes=frames.LARGEST_MAX_FRAME_BYTES)
         preface = self.connection.data_to_send()
-        assert preface.startswith(PREFACE)
-        self._reader.feed(preface.removeprefix(PREFACE))
+        assert preface.startswith(frames.PREFACE)
+        self._reader.feed(preface.removeprefix(frames.PREFACE))
         self.greeting = self._read()
         self.say(frames.Settings(settings))
         self.heard()
@@ -152,6 +147,59 @@ def test_a_request_larger_than_the_window_goes_out_as_the_server_allows() -> Non
     assert sum(len(frame.data) for frame in first if isinstance(frame, frames.Data)) == 65_535
 
 
+def test_calls_that_wait_for_the_connections_window_take_turns() -> None:
+    server = Server()
+    one, two = server.call(b"x" * 60_000), server.call(b"y" * 60_000)
+    server.heard()
+    three = server.call(b"z" * 60_000)
+
+    server.say(frames.WindowUpdate(0, 5 * frames.DEFAULT_MAX_FRAME_BYTES))
+    turns = [frame.stream_id for frame in server.heard() if isinstance(frame, frames.Data)]
+
+    assert one not in turns, "all of the first request fitted"
+    assert turns == [two, three, two, three, two]
+
+
+def test_new_settings_move_the_windows_of_requests_under_way() -> None:
+    server = Server({frames.INITIAL_WINDOW_SIZE: 5})
+    stream_id = server.call(b"x" * 100)
+    server.heard()
+
+    server.say(frames.Settings({frames.INITIAL_WINDOW_SIZE: 65}))
+
+    assert server.heard() == [frames.Data(stream_id, b"x" * 60), frames.Settings(ack=True)]
+
+
+def test_a_stream_window_that_outgrows_http2_ends_its_call_and_no_other() -> None:
+    server = Server()
+    one, two = server.call(), server.call()
+    server.heard()
+
+    events = server.say(frames.WindowUpdate(one, frames.MAX_WINDOW_BYTES), server.opening(two), server.trailers(two))
+
+    assert [(stream_id, code) for stream_id, code, _ in ends(events)] == [(one, Code.INTERNAL), (two, Code.OK)]
+    assert server.heard() == [frames.RstStream(one, ErrorCode.FLOW_CONTROL_ERROR)]
+
+
+@pytest.mark.parametrize(
+    "spoken",
+    [
+        frames.WindowUpdate(0, frames.MAX_WINDOW_BYTES),
+        frames.Settings({frames.INITIAL_WINDOW_SIZE: frames.MAX_WINDOW_BYTES}),
+    ],
+    ids=lambda frame: type(frame).__name__,
+)
+def test_a_window_that_outgrows_http2_for_everybody_is_refused(spoken: frames.Frame) -> None:
+    server = Server()
+    stream_id = server.call()
+    server.say(frames.WindowUpdate(stream_id, 65_535))
+
+    with pytest.raises(ProtocolError, match="2147483647 is the most") as refused:
+        server.say(spoken)
+
+    assert refused.value.code is ErrorCode.FLOW_CONTROL_ERROR
+
+
 def test_a_message_larger_than_the_window_is_credited_while_it_grows() -> None:
     server = Server()
     stream_id = server.call()
@@ -216,6 +264,18 @@ def test_a_cancelled_call_is_reset_and_silent() -> None:
 
     assert server.heard() == [frames.RstStream(stream_id, ErrorCode.CANCEL)]
     assert server.say(frames.Data(stream_id, envelope(b"late")), server.trailers(stream_id)) == []
+
+
+def test_a_cancelled_request_that_waits_for_the_connections_window_is_not_sent() -> None:
+    server = Server()
+    stream_id = server.call(b"x" * 100_000)
+    server.say(frames.WindowUpdate(stream_id, 100_000))
+    server.heard()
+
+    server.connection.cancel(stream_id)
+    server.say(frames.WindowUpdate(0, 100_000), frames.WindowUpdate(stream_id, 1))
+
+    assert server.heard() == [frames.RstStream(stream_id, ErrorCode.CANCEL)]
 
 
 def test_a_bad_frame_for_a_call_that_has_ended_changes_nothing() -> None:

@@ -44,6 +44,25 @@ def test_a_header_block_comes_whole(pieces: list[bytes], end_stream: bool) -> No
     assert read_all(reader) == [frames.Headers(1, b"".join(pieces), end_stream=end_stream)]
 
 
+def test_a_header_block_in_pieces_keeps_the_dependency_of_its_first() -> None:
+    reader = FrameReader()
+    reader.feed(bytes.fromhex("000006 01 20 00000005 00000003 ff 82"))
+    reader.feed(frames.Continuation(5, b"\x84", end_headers=True).serialize())
+
+    assert read_all(reader) == [frames.Headers(5, b"\x82\x84", depends_on=3)]
+
+
+def test_a_second_header_block_may_follow_in_as_many_pieces_as_the_first() -> None:
+    reader = FrameReader()
+    block = frames.Headers(1, b"", end_headers=False).serialize()
+    block += frames.Continuation(1, b"", end_headers=False).serialize() * (MAX_BLOCK_PIECES - 2)
+    block += frames.Continuation(1, b"", end_headers=True).serialize()
+
+    reader.feed(block * 2)
+
+    assert read_all(reader) == [frames.Headers(1, b"")] * 2
+
+
 @pytest.mark.parametrize(
     "intruder",
     [
@@ -104,6 +123,28 @@ def test_a_flood_of_empty_continuations_is_refused() -> None:
         reader.next_frame()
 
     assert refused.value.code is ErrorCode.ENHANCE_YOUR_CALM
+
+
+def test_the_size_of_a_frame_on_the_wire_is_known_when_it_comes() -> None:
+    reader = FrameReader()
+    sent = [frames.Data(1, b"abc", padding=20), frames.Ping(b"12345678"), frames.Settings(ack=True)]
+    reader.feed(b"".join(frame.serialize() for frame in sent))
+
+    for frame in sent:
+        assert reader.next_frame() == frame
+        assert reader.frame_bytes == len(frame.serialize())
+
+
+def test_the_size_of_a_block_on_the_wire_is_that_of_all_its_pieces() -> None:
+    reader = FrameReader()
+    opening = frames.Headers(1, b"ab", end_headers=False, padding=7).serialize()
+    pieces = [frames.Continuation(1, piece, end_headers=piece == b"e").serialize() for piece in (b"", b"cd", b"e")]
+    reader.feed(opening + b"".join(pieces) + frames.Ping(b"12345678").serialize())
+
+    assert isinstance(reader.next_frame(), frames.Headers)
+    assert reader.frame_bytes == len(opening) + sum(map(len, pieces))
+    assert isinstance(reader.next_frame(), frames.Ping)
+    assert reader.frame_bytes == len(frames.Ping(b"12345678").serialize())
 
 
 def test_reading_goes_on_behind_a_frame_that_broke_its_stream() -> None:

@@ -48,8 +48,28 @@ def test_a_payload_of_more_than_two_bytes_length_is_framed() -> None:
     assert frame.serialize()[:3] == (70_000).to_bytes(3, "big")
 
 
-def test_priorities_inside_headers_are_dropped() -> None:
-    assert parse(bytes.fromhex("000006 01 24 00000001 80000003 ff 82")) == frames.Headers(1, b"\x82")
+def test_the_preface_is_that_of_the_rfc() -> None:
+    assert frames.PREFACE.hex() == "505249202a20485454502f322e300d0a0d0a534d0d0a0d0a"
+
+
+@pytest.mark.parametrize("dependency", ["00000003", "80000003"], ids=["shared", "exclusive"])
+def test_of_priorities_inside_headers_only_the_dependency_is_kept(dependency: str) -> None:
+    prioritized = parse(bytes.fromhex(f"000006 01 24 00000001 {dependency} ff 82"))
+
+    assert prioritized == frames.Headers(1, b"\x82", depends_on=3)
+
+
+def test_priorities_inside_padded_headers_stand_behind_the_padding_length() -> None:
+    prioritized = parse(bytes.fromhex("000009 01 2c 00000001 02 00000003 ff 82 0000"))
+
+    assert prioritized == frames.Headers(1, b"\x82", depends_on=3, padding=2)
+
+
+@pytest.mark.parametrize("size", [16_384, 16_777_215])
+def test_frame_sizes_from_the_smallest_to_the_largest_may_be_asked_for(size: int) -> None:
+    settings = frames.Settings({frames.MAX_FRAME_SIZE: size})
+
+    assert parse(settings.serialize()) == settings
 
 
 def test_reserved_bits_are_ignored() -> None:

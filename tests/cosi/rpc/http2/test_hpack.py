@@ -1,5 +1,7 @@
 """Header compression against the examples of RFC 7541, appendix C, and against its limits."""
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +14,7 @@ from cosi.rpc.http2.hpack import (
     HeaderDecoder,
     HeaderEncoder,
     HeaderListTooLarge,
+    encode_block,
 )
 
 REQUESTS: list[list[Header]] = [
@@ -79,6 +82,20 @@ HUFFMAN_RESPONSES = [  # C.6
 ]
 
 header_text = st.binary(max_size=300)
+# Each piece is a whole representation, or a resize; some need an entry in the table, which may be missing.
+PIECES = [
+    b"\x82",  # static
+    b"\xbe",  # the newest entry
+    b"\xbf",  # the one before
+    b"\x00\x01a\x01b",
+    b"\x40\x01a\x01b",  # a new entry
+    b"\x40\x01a\x01c",
+    b"\x7e\x01d",  # a new entry with the name of the newest
+    b"\x20",  # no table
+    b"\x3f\x03",  # room for one entry
+    b"\x3f\x61",
+]
+pieced_blocks = st.lists(st.sampled_from(PIECES), max_size=5).map(b"".join)
 header_lists = st.lists(st.one_of(st.sampled_from(STATIC_TABLE), st.tuples(header_text, header_text)), max_size=20)
 
 
@@ -88,7 +105,9 @@ header_lists = st.lists(st.one_of(st.sampled_from(STATIC_TABLE), st.tuples(heade
         ("400a637573746f6d2d6b65790d637573746f6d2d686561646572", (b"custom-key", b"custom-header")),
         ("040c2f73616d706c652f70617468", (b":path", b"/sample/path")),
         ("100870617373776f726406736563726574", (b"password", b"secret")),
+        ("81", (b":authority", b"")),
         ("82", (b":method", b"GET")),
+        ("bd", (b"www-authenticate", b"")),
     ],
 )
 def test_each_representation_is_understood(block: str, header: Header) -> None:
@@ -154,6 +173,60 @@ def test_the_encoder_gives_up_its_table_once_so_that_any_limit_suits_it() -> Non
 
     assert encoder.encode([(b":method", b"POST")]) == b"\x20\x83"
     assert encoder.encode([(b":method", b"POST")]) == b"\x83"
+
+
+@given(st.lists(pieced_blocks, max_size=6), header_lists)
+def test_a_block_that_stands_for_itself_means_the_same_at_any_time(before: list[bytes], headers: list[Header]) -> None:
+    decoder = HeaderDecoder(max_list_bytes=1 << 20)
+    for block in before:
+        with suppress(ProtocolError):
+            decoder.decode(block)
+    table, moves = decoder.table, decoder.moves
+
+    assert decoder.decode(encode_block(headers)) == headers
+    assert (decoder.table, decoder.moves) == (table, moves)
+
+
+@given(st.lists(pieced_blocks, max_size=10))
+def test_the_table_never_changes_unseen(blocks: list[bytes]) -> None:
+    decoder = HeaderDecoder()
+
+    for block in blocks:
+        table, moves = decoder.table, decoder.moves
+        try:
+            headers = decoder.decode(block)
+        except ProtocolError:
+            break
+        if decoder.moves == moves:
+            assert decoder.table == table
+            assert decoder.decode(block) == headers
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        pytest.param(b"\x40\x01a\x01b", id="that is there already"),
+        pytest.param(b"\x40\x01a\x7f\xd1\x3e" + b"x" * 8144, id="too large for it"),
+    ],
+)
+def test_an_entry_moves_the_table_even_one(entry: bytes) -> None:
+    decoder = HeaderDecoder()
+    decoder.decode(b"\x40\x01a\x01b")
+    moves = decoder.moves
+
+    decoder.decode(entry)
+
+    assert decoder.moves > moves
+
+
+def test_reading_entries_leaves_the_table_where_it_is() -> None:
+    decoder = HeaderDecoder()
+    decoder.decode(b"\x40\x01a\x01b")
+    moves = decoder.moves
+
+    decoder.decode(b"\x82\xbe\x00\x01c\x01d\x10\x01e\x01f")
+
+    assert decoder.moves == moves
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.anyio
 
 _HISTORY = 128
 _WATCHERS = 1000
-_UPDATES = 20_000
+_UPDATES = 100_000
 _HELD_BY_AN_EVENT = 2
 """An update's event holds the resource and what it was before."""
 

@@ -23,12 +23,16 @@ def _sizes(draw: st.DrawFn) -> tuple[int, int]:
 def _filled(capacity: int, gap: int, count: int) -> EventLog:
     log = EventLog(capacity, gap, _COOKIE)
     for number in range(count):
-        log.append(EventType.CREATED, integer(str(number), number))
+        log.append(None, integer(str(number), number))
     return log
 
 
 def _ids(log: EventLog, position: int) -> list[str]:
     return [event.resource.id for event in log.since(position) if event.resource is not None]
+
+
+def _told(log: EventLog, position: int) -> list[tuple[str, bytes]]:
+    return [(str(event.resource), event.bookmark) for event in log.since(position)]
 
 
 @given(_sizes(), st.integers(min_value=0, max_value=60))
@@ -51,7 +55,7 @@ def test_a_new_watch_starts_with_room_to_the_first_event_kept(sizes: tuple[int, 
     assert log.earliest == max(count - (capacity - gap), 0)
     for _ in range(gap):
         assert not log.overrun(max(count - (capacity - gap), 0))
-        log.append(EventType.CREATED, integer("more", 0))
+        log.append(None, integer("more", 0))
     assert not log.overrun(max(count - (capacity - gap), 0))
 
 
@@ -90,19 +94,56 @@ def test_no_other_bytes_are_a_bookmark(data: bytes) -> None:
 def test_bookmarks_of_another_state_are_refused() -> None:
     log = EventLog(8, 0, new_cookie())
     other = EventLog(8, 0, new_cookie())
-    log.append(EventType.CREATED, integer("a", 1))
-    other.append(EventType.CREATED, integer("a", 1))
+    log.append(None, integer("a", 1))
+    other.append(None, integer("a", 1))
 
     with pytest.raises(InvalidBookmark):
         log.after(other.bookmark(0))
 
 
-@given(_sizes(), st.integers(min_value=0, max_value=100))
-def test_memory_is_bounded_by_the_slack(sizes: tuple[int, int], count: int) -> None:
-    log = _filled(*sizes, count)
+def test_an_event_says_what_became_of_the_resource() -> None:
+    log, one, two = EventLog(8, 0, _COOKIE), integer("a", 1), integer("a", 2)
+    log.append(None, one)
+    log.append(one, two)
+    log.append(two, None)
 
-    assert len(log.since(max(count - SLACK * sizes[0], 0))) <= SLACK * sizes[0]
-    assert len(log._events) <= SLACK * sizes[0]
+    assert [(event.type, event.resource, event.old) for event in log.since(0)] == [
+        (EventType.CREATED, one, None),
+        (EventType.UPDATED, two, one),
+        (EventType.DESTROYED, two, None),
+    ]
+
+
+@given(_sizes(), st.lists(st.booleans(), max_size=60))
+def test_who_reads_changes_nothing_for_who_reads_later(sizes: tuple[int, int], read_after: list[bool]) -> None:
+    now_and_then, never = EventLog(*sizes, _COOKIE), EventLog(*sizes, _COOKIE)
+    for number, read in enumerate(read_after):
+        for log in (now_and_then, never):
+            log.append(None, integer(str(number), number))
+        if read:
+            now_and_then.since(number)
+
+    first = max(len(read_after) - sizes[0], 0)
+    assert _told(now_and_then, first) == _told(never, first)
+
+
+def test_all_readers_share_one_event() -> None:
+    log = _filled(8, 0, 1)
+    [before] = log.since(0)
+    log.append(None, integer("more", 0))
+
+    assert log.since(0)[0] is before
+    assert log.since(1)[0] is log.since(0)[1]
+
+
+@given(_sizes(), st.integers(min_value=0, max_value=100), st.integers(min_value=0, max_value=100))
+def test_memory_is_bounded_by_the_slack(sizes: tuple[int, int], read: int, unread: int) -> None:
+    log = _filled(*sizes, read)
+    log.since(read)
+    for number in range(unread):
+        log.append(None, integer(str(number), number))
+
+    assert len(log._events) + len(log._unread) <= SLACK * sizes[0]
 
 
 @pytest.mark.parametrize(("capacity", "gap"), [(0, 0), (1, 1), (4, 5), (4, -1)])
