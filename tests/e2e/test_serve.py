@@ -10,16 +10,17 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from cosi._pb.v1alpha1 import resource_pb2, state_pb2
 from cosi.resource.meta import ResourceDefinition
+from cosi.rpc.serving import Transport
 from tests.e2e.conftest import wait_for
 from tests.e2e.programs import Node, cosi_serve
 
 SERVICE = "cosi.resource.State"
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+@pytest.fixture(scope="module", params=Transport)
+def server(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Node]:
     """A plain runtime."""
-    with cosi_serve(tmp_path_factory.mktemp("serve")) as running:
+    with cosi_serve(tmp_path_factory.mktemp("serve"), "--transport", request.param) as running:
         wait_for(running, ResourceDefinition, ResourceDefinition.definition.id)
         yield running
 
