@@ -33,7 +33,7 @@ class Message:
 
 
 class Ended:
-    """The call is over, and its stream forgotten; `trailers` are what the server said last, if it was the one to end it."""
+    """The call is over, and its stream forgotten. `trailers` are the server's last words, if the end came with any."""
 
     __slots__ = ("code", "message", "stream_id", "trailers")
 

@@ -18,10 +18,10 @@ import structlog
 
 from cosi.rpc import listening
 from cosi.rpc.address import Address
-from cosi.rpc.native.calls import ManyAnswers
 from cosi.rpc.native.connection import Connection
 from cosi.rpc.native.hosts import Hosts
 from cosi.rpc.native.routes import routes
+from cosi.rpc.native.streams import ManyAnswers
 from cosi.rpc.native.tls_layer import TlsLayer
 from cosi.rpc.seam import Service
 from cosi.rpc.tls import Certificates, ServerTls

@@ -14,9 +14,9 @@ from cosi._pb.v1alpha1 import state_pb2
 from cosi.rpc.address import Address
 from cosi.rpc.http2 import frames
 from cosi.rpc.http2.status import Code
-from cosi.rpc.native.calls import ANSWERS_AT_A_TIME, BYTES_AT_A_TIME
 from cosi.rpc.native.connection import WRITE_BUFFER_BYTES
 from cosi.rpc.native.server import READ_BYTES
+from cosi.rpc.native.streams import ANSWERS_AT_A_TIME, BYTES_AT_A_TIME
 from cosi.rpc.seam import Call, Feed, Frames, Refusal, Waiter, frame
 from cosi.rpc.serving import Transport, serving
 from cosi.state.event import EventType

@@ -37,7 +37,7 @@ class Peers:
         self.ended = threading.Event()  # the last call that had to be ended
         self.service = Service(
             NAME,
-            unary={"Echo": self.echo, "Refuse": self.refuse, "Sleep": self.sleep},
+            unary={"Echo": self.echo, "Fill": self.fill, "Refuse": self.refuse, "Sleep": self.sleep},
             server_streaming={"Count": self.count},
             client_streaming={"Join": self.join},
             bidirectional={"Answer": self.answer},
@@ -45,6 +45,10 @@ class Peers:
 
     async def echo(self, request: bytes, _: Call) -> Frames:
         return frame(request)
+
+    async def fill(self, request: bytes, _: Call) -> Frames:
+        """Answer with so many bytes."""
+        return frame(bytes(int(request)))
 
     async def refuse(self, _: bytes, call: Call) -> Frames:
         who = dict(call.metadata)["who-bin"]

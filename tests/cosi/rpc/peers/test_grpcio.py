@@ -99,6 +99,13 @@ def test_large_messages_go_both_ways(channel: Any) -> None:
     assert list(answers) == [b"re: " + LARGE] * 2
 
 
+def test_many_large_answers_arrive_at_the_same_time(channel: Any) -> None:
+    size = 1_000_000
+    answers = [_unary(channel, "Fill").future(b"%d" % size) for _ in range(64)]
+
+    assert [len(each.result()) for each in answers] == [size] * 64
+
+
 def test_a_message_over_the_limit_is_refused_and_the_connection_goes_on(channel: Any) -> None:
     with pytest.raises(grpc.RpcError) as refused:
         _unary(channel, "Echo")(LARGE * 2)
