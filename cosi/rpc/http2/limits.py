@@ -12,9 +12,13 @@ MAX_FRAME_BYTES: Final = 1 << 14
 MAX_REQUEST_BYTES: Final = 4 << 20
 """A larger request message ends its call with RESOURCE_EXHAUSTED; gRPC's usual limit."""
 
-MAX_BUFFERED_BYTES: Final = 16 << 20
+MAX_BUFFERED_BYTES: Final = 64 << 20
 """All request messages of a connection that are unfinished or wait for their handlers; the call that exceeds it ends
 with RESOURCE_EXHAUSTED."""
+
+UPLOADING_BYTES: Final = 16 << 20
+"""While a connection has more of them than that, only the oldest is let go on: the others are there already with what
+STREAM_WINDOW_BYTES let them send, and wait for their turn."""
 
 MAX_LIST_BYTES: Final = 16 << 10
 """A request's headers, counted as HPACK does; more ends the call with RESOURCE_EXHAUSTED."""
@@ -29,8 +33,8 @@ MAX_UNSENT_BYTES: Final = 16 << 20
 """Answers of one connection that wait for the client's windows. While there are more, streams are not continued, and
 new calls end with RESOURCE_EXHAUSTED."""
 
-STREAM_WINDOW_BYTES: Final = MAX_REQUEST_BYTES + (64 << 10)
-"""What a stream may send unasked: any request that is allowed, so that a unary call never waits for a credit."""
+STREAM_WINDOW_BYTES: Final = 64 << 10
+"""What a stream may send before it is given credit: most requests never need any."""
 
 CONNECTION_WINDOW_BYTES: Final = 1 << 30
 """Too large to matter: what a connection may make us hold is counted by MAX_BUFFERED_BYTES."""

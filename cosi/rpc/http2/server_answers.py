@@ -7,6 +7,7 @@
 A call that is answered before its request has ended is reset with NO_ERROR afterwards, as RFC 9113 wants it.
 """
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from struct import Struct
 
@@ -38,6 +39,8 @@ class ServerAnswers:
         self._streams: dict[int, ServerStream] = {}
         self._ids = StreamIds()
         self._buffered_bytes = 0
+        self._uploads: OrderedDict[ServerStream, None] = OrderedDict()  # requests that are kept in part, oldest first
+        self._starved: OrderedDict[ServerStream, None] = OrderedDict()  # those of them that may send no more for now
         self._refusing = False  # the client knows that it may open no more streams
 
     @property
@@ -92,11 +95,10 @@ class ServerAnswers:
             return
         size_bytes = ENVELOPE_BYTES + len(message)
         stream.untaken_bytes = max(0, stream.untaken_bytes - size_bytes)
-        self._recount(stream)
         if stream.window is not None:
             stream.window.release(size_bytes)
-            if not stream.ended and (increment := stream.window.credit()):
-                self._writer.write(frames.WindowUpdate(stream_id, increment).serialize())
+        self._recount(stream)
+        self._credit(stream)
 
     def _end(self, stream: ServerStream, code: Code, message: str, trailers: Sequence[Header]) -> None:
         if code is Code.OK and stream.answering and not trailers:
@@ -124,11 +126,36 @@ class ServerAnswers:
     def _recount(self, stream: ServerStream) -> None:
         """Count anew what is kept of a request. Raises Refused if it is too much for the connection."""
         held_bytes = stream.untaken_bytes + len(stream.partial)
+        if held_bytes == stream.counted_bytes:
+            return
         self._buffered_bytes += held_bytes - stream.counted_bytes
         stream.counted_bytes = held_bytes
         if self._buffered_bytes > limits.MAX_BUFFERED_BYTES:
             message = f"the connection has more than {limits.MAX_BUFFERED_BYTES} bytes of requests under way"
             raise Refused(GrpcRefusal(Code.RESOURCE_EXHAUSTED, message))
+        if held_bytes:
+            self._uploads[stream] = None
+        else:
+            self._end_upload(stream)
+
+    def _credit(self, stream: ServerStream) -> None:
+        """Let the client go on with a request, if it is its turn."""
+        if stream.window is None or stream.ended:
+            return
+        if self._buffered_bytes > limits.UPLOADING_BYTES and stream is not next(iter(self._uploads)):
+            self._starved[stream] = None
+        elif increment := stream.window.credit():
+            self._writer.write(frames.WindowUpdate(stream.id, increment).serialize())
+
+    def _end_upload(self, stream: ServerStream) -> None:
+        """Note that nothing of a request is kept any more; it is the turn of those that wait, or of the oldest."""
+        self._uploads.pop(stream, None)
+        self._starved.pop(stream, None)
+        while self._starved and self._buffered_bytes <= limits.UPLOADING_BYTES:
+            self._credit(self._starved.popitem(last=False)[0])
+        if self._starved and (oldest := next(iter(self._uploads))) in self._starved:
+            del self._starved[oldest]
+            self._credit(oldest)
 
     def _forget(self, stream: ServerStream) -> None:
         """Note that all of the answer has gone out."""
@@ -142,7 +169,9 @@ class ServerAnswers:
     def _remove(self, stream: ServerStream) -> None:
         del self._streams[stream.id]
         self._writer.drop(stream)
-        self._buffered_bytes -= stream.counted_bytes
+        if stream.counted_bytes:
+            self._buffered_bytes -= stream.counted_bytes
+            self._end_upload(stream)
         if self._refusing and not self._streams:
             self.closed = True
 

@@ -98,8 +98,8 @@ class ServerRequests(ServerAnswers):
             stream.ended = True
         elif frame.end_stream:
             self._end_request(stream, events)
-        elif stream.window is not None and (increment := stream.window.credit()):
-            self._writer.reply(frames.WindowUpdate(stream_id, increment))
+        else:
+            self._credit(stream)
 
     def _end_request(self, stream: ServerStream, events: list[ServerEvent]) -> None:
         stream.ended = True

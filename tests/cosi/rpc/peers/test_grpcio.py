@@ -106,6 +106,12 @@ def test_many_large_answers_arrive_at_the_same_time(channel: Any) -> None:
     assert [len(each.result()) for each in answers] == [size] * 64
 
 
+def test_many_large_requests_are_taken_at_the_same_time(channel: Any) -> None:
+    answers = [_unary(channel, "Echo").future(LARGE) for _ in range(30)]
+
+    assert all(each.result() == LARGE for each in answers)
+
+
 def test_a_message_over_the_limit_is_refused_and_the_connection_goes_on(channel: Any) -> None:
     with pytest.raises(grpc.RpcError) as refused:
         _unary(channel, "Echo")(LARGE * 2)

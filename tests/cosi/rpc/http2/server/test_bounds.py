@@ -19,8 +19,10 @@ from tests.cosi.rpc.http2.server.peer import GRPC, Peer, block, message, request
 CALL = encode_block(GRPC)
 MEBIBYTE = 1 << 20
 FULL = bytes(limits.MAX_FRAME_BYTES)
-MORE_THAN_FIT = range(1, 2 * (limits.MAX_BUFFERED_BYTES // limits.MAX_REQUEST_BYTES) + 3, 2)
-"""So many streams, each with a request of the largest size, are more than a connection may hold."""
+AT_ONCE = bytes(limits.STREAM_WINDOW_BYTES - 5)
+"""What a stream may send in one message without being given credit."""
+MORE_THAN_FIT = range(1, 2 * (limits.MAX_BUFFERED_BYTES // limits.STREAM_WINDOW_BYTES) + 3, 2)
+"""So many streams, each with such a message, are more than a connection may hold."""
 
 
 @contextmanager
@@ -115,7 +117,7 @@ def test_heads_that_never_come_back_are_not_all_remembered() -> None:
 
 def test_messages_in_the_making_share_one_limit() -> None:
     peer = Peer()
-    begun = envelope(bytes(limits.MAX_REQUEST_BYTES))[:-1]
+    begun = envelope(bytes(limits.MAX_REQUEST_BYTES))[: limits.STREAM_WINDOW_BYTES]
     last = 2 * (limits.MAX_BUFFERED_BYTES // len(begun)) + 1
 
     for stream_id in range(1, last + 2, 2):
@@ -127,24 +129,22 @@ def test_messages_in_the_making_share_one_limit() -> None:
 
 def test_the_call_that_goes_over_the_common_limit_ends_and_the_others_go_on() -> None:
     peer = Peer()
-    content = bytes(limits.MAX_REQUEST_BYTES - 5)
-    count = limits.MAX_BUFFERED_BYTES // limits.MAX_REQUEST_BYTES
+    last = MORE_THAN_FIT[-1]
 
-    for stream_id in range(1, 2 * count + 2, 2):
-        peer.send(request(stream_id), *_data(stream_id, envelope(content)))
+    for stream_id in MORE_THAN_FIT:
+        peer.send(request(stream_id), *_data(stream_id, envelope(AT_ONCE)))
 
-    last = 2 * count + 1
     assert peer.answer(last).code is Code.RESOURCE_EXHAUSTED
     assert [event.stream_id for event in peer.events if isinstance(event, Cancelled)] == [last]
-    assert all(peer.contents(stream_id) == [content] for stream_id in range(1, last, 2))
+    assert all(peer.contents(stream_id) == [AT_ONCE] for stream_id in range(1, last, 2))
 
 
 def test_a_call_that_went_over_the_limit_holds_nothing_while_its_answer_waits() -> None:
     peer = Peer({frames.INITIAL_WINDOW_SIZE: 0})
-    last = 2 * (limits.MAX_BUFFERED_BYTES // limits.MAX_REQUEST_BYTES) + 1
+    last = 2 * (limits.MAX_BUFFERED_BYTES // limits.STREAM_WINDOW_BYTES) + 1
     peer.send(request(1), message(1))
     for stream_id in range(3, last + 2, 2):
-        peer.send(request(stream_id), *_data(stream_id, envelope(bytes(limits.MAX_REQUEST_BYTES - 8))))
+        peer.send(request(stream_id), *_data(stream_id, envelope(AT_ONCE[:-1])))
     peer.send(request(last + 2))
     peer.connection.send(last + 2, envelope(b"answer"))
 
@@ -160,22 +160,20 @@ def test_a_call_that_went_over_the_limit_holds_nothing_while_its_answer_waits() 
 
 def test_what_is_taken_makes_room_for_more() -> None:
     peer = Peer()
-    content = bytes(limits.MAX_REQUEST_BYTES - 5)
 
     for stream_id in MORE_THAN_FIT:
-        peer.send(request(stream_id), *_data(stream_id, envelope(content)))
-        peer.connection.taken(stream_id, content)
+        peer.send(request(stream_id), *_data(stream_id, envelope(AT_ONCE)))
+        peer.connection.taken(stream_id, AT_ONCE)
 
-    assert all(peer.contents(stream_id) == [content] for stream_id in MORE_THAN_FIT)
+    assert all(peer.contents(stream_id) == [AT_ONCE] for stream_id in MORE_THAN_FIT)
 
 
 @pytest.mark.parametrize("ended_by", ["reset", "finish", "error"])
 def test_what_a_call_held_is_let_go_when_it_ends(ended_by: str) -> None:
     peer = Peer()
-    content = bytes(limits.MAX_REQUEST_BYTES - 5)
 
     for stream_id in MORE_THAN_FIT:
-        peer.send(request(stream_id), *_data(stream_id, envelope(content)))
+        peer.send(request(stream_id), *_data(stream_id, envelope(AT_ONCE)))
         if ended_by == "reset":
             peer.send(frames.RstStream(stream_id, ErrorCode.CANCEL))
         elif ended_by == "finish":
@@ -183,7 +181,7 @@ def test_what_a_call_held_is_let_go_when_it_ends(ended_by: str) -> None:
         else:
             peer.send(frames.WindowUpdate(stream_id, frames.MAX_WINDOW_BYTES))
 
-    assert all(peer.contents(stream_id) == [content] for stream_id in MORE_THAN_FIT)
+    assert all(peer.contents(stream_id) == [AT_ONCE] for stream_id in MORE_THAN_FIT)
 
 
 def test_answers_to_calls_that_were_reset_are_let_go_even_while_the_connection_is_stuck() -> None:

@@ -126,3 +126,30 @@ def test_the_connection_is_credited_for_every_byte_whoever_sent_it() -> None:
         peer.connection.receive(chunk)
         allowed += sum(frame.increment for frame in peer.heard() if isinstance(frame, frames.WindowUpdate))
         assert used <= allowed
+
+
+def test_large_requests_that_come_at_the_same_time_take_turns_and_all_arrive() -> None:
+    peer = Peer()
+    content = bytes(1 << 20)
+    unsent = {stream_id: envelope(content) for stream_id in range(1, 4 * (limits.UPLOADING_BYTES >> 20), 2)}
+    windows = dict.fromkeys(unsent, limits.STREAM_WINDOW_BYTES)
+    peer.send(*map(request, unsent))
+
+    while unsent:
+        before = sum(map(len, unsent.values()))
+        for stream_id in tuple(unsent):
+            size = min(FULL, windows[stream_id], len(unsent[stream_id]))
+            if not size:
+                continue
+            part, unsent[stream_id] = unsent[stream_id][:size], unsent[stream_id][size:]
+            windows[stream_id] -= size
+            peer.send(frames.Data(stream_id, part, end_stream=not unsent[stream_id]))
+            if not unsent[stream_id]:
+                del unsent[stream_id]
+        for frame in peer.heard():
+            if isinstance(frame, frames.WindowUpdate) and frame.stream_id:
+                windows[frame.stream_id] += frame.increment
+        assert sum(map(len, unsent.values())) < before, "nobody may go on"
+
+    assert all(peer.contents(stream_id) == [content] for stream_id in windows)
+    assert not any(isinstance(event, Cancelled) for event in peer.events)

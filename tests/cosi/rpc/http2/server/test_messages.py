@@ -12,7 +12,7 @@ from cosi.rpc.http2.status import Code
 from tests.cosi.rpc.http2.server.hearing import Answer
 from tests.cosi.rpc.http2.server.peer import GRPC, Peer, changed, message, request
 
-CONTENTS = st.lists(st.binary(max_size=40) | st.integers(0, 3).map(lambda count: b"x" * (count * 10_000)), max_size=6)
+CONTENTS = st.lists(st.binary(max_size=40) | st.integers(0, 3).map(lambda count: b"x" * (count * 3_000)), max_size=6)
 PADDING = st.none() | st.integers(0, 255)
 HALF = 8192
 
