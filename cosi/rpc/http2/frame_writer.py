@@ -94,7 +94,7 @@ class FrameWriter:
         )
 
     def fits(self, stream: SendStream, size_bytes: int) -> bool:
-        """Tell whether so many bytes of a stream that has sent nothing yet would go out at once, in one frame."""
+        """Tell whether so many bytes of a stream with nothing else to send would go out at once, in one frame."""
         return (
             size_bytes <= stream.window_bytes
             and size_bytes <= self._window_bytes
@@ -103,17 +103,18 @@ class FrameWriter:
 
     def write_fitting(self, stream: SendStream, before: bytes, content: bytes, after: bytes) -> None:
         """Write what `fits` in one go, between the frames that open and end the stream."""
-        size = len(content)
-        self._window_bytes -= size
-        stream.window_bytes -= size
-        header = _pack_header(size >> 8, size & 0xFF, frames.DATA, 0, stream.id)
-        self._unsent += (before, header, content, after)
+        self._unsent.append(before)
+        self._write_whole(stream, content)
+        self._unsent.append(after)
 
     def send(self, stream: SendStream, content: bytes, *, ending: bytes | None = None) -> bool:
         """Queue a part of what a stream sends, and what ends it, if this is the last; return whether all went out.
 
         END_STREAM needs a last part that is not empty.
         """
+        if ending is None and not stream.unsent and self.fits(stream, len(content)):
+            self._write_whole(stream, content)
+            return True
         if content:
             self.waiting_bytes += len(content)
             stream.unsent = bytes(stream.unsent) + content if stream.unsent else content
@@ -171,6 +172,13 @@ class FrameWriter:
             return [stream for stream in streams if self.grow_stream(stream, difference)]
         except StreamError as error:
             raise ProtocolError(error.code, str(error)) from None
+
+    def _write_whole(self, stream: SendStream, content: bytes) -> None:
+        """Write what `fits` as one DATA frame."""
+        size = len(content)
+        self._window_bytes -= size
+        stream.window_bytes -= size
+        self._unsent += (_pack_header(size >> 8, size & 0xFF, frames.DATA, 0, stream.id), content)
 
     def _advance(self, stream: SendStream) -> bool:
         while stream.unsent:

@@ -13,7 +13,17 @@ USER_AGENT = b"cosi-python"
 ENVELOPE = Struct(">BL")  # compressed flag, length
 
 _RESERVED_KEYS = frozenset(
-    ["connection", "content-length", "content-type", "host", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade"]
+    (
+        "connection",
+        "content-length",
+        "content-type",
+        "host",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "transfer-encoding",
+        "upgrade",
+    )
 )
 _KEY_CHARACTERS = frozenset("0123456789abcdefghijklmnopqrstuvwxyz_-.")
 

@@ -53,25 +53,14 @@ class ManyAnswers(RunningCall):
 
     def go_on(self) -> None:
         """Answer what there is, as far as the client takes it."""
-        left = BYTES_AT_A_TIME
-        for _ in range(ANSWERS_AT_A_TIME):
-            if self._over or self._host is not None:
-                return
-            if self.dispatch.clogged:
-                self.dispatch.wait_until_unclogged(self)
-                return
-            try:
-                frames = self._step() if self._feed is None else self._take(self._feed)
-            except Exception as error:  # a feed's: what handlers raise is known already
-                self._finished(refusal_of(error))
-                self._close_by_hand()
-                return
-            if frames is None or not self.dispatch.send(self, frames):
-                return
-            left -= len(frames)
-            if left <= 0:
-                break
-        self.dispatch.wake(self)
+        if self._over or self._host is not None:
+            return
+        if self.dispatch.clogged:
+            self.dispatch.wait_until_unclogged(self)
+        elif self._feed is not None:
+            self._take(self._feed)
+        else:
+            self._answer_by_hand()
 
     def writable(self) -> None:
         """Go on: all that was answered has gone out."""
@@ -99,18 +88,35 @@ class ManyAnswers(RunningCall):
             self._feed = None
         self._close_by_hand()
 
-    def _take(self, feed: Feed) -> Frames | None:
-        frames = feed.take()
-        if frames:
-            return frames
-        if frames is None:
-            self._feed = None
-            return self._step()
-        feed.when_ready(self)
-        return None
+    def _take(self, feed: Feed) -> None:
+        """Answer what a feed has; if the client takes it, the feed tells when there is more."""
+        try:
+            frames = feed.take()
+            if frames is None:
+                self._feed = None
+                self._answer_by_hand()
+            elif not frames or self.dispatch.send(self, frames):
+                feed.when_ready(self)
+        except Exception as error:  # a feed's: what handlers raise is known already
+            self._finished(refusal_of(error))
+            self._close_by_hand()
+
+    def _answer_by_hand(self) -> None:
+        left = BYTES_AT_A_TIME
+        for _ in range(ANSWERS_AT_A_TIME):
+            frames = self._step()
+            if frames is None or not self.dispatch.send(self, frames):
+                return
+            left -= len(frames)
+            if left <= 0:
+                break
+            if self.dispatch.clogged:
+                self.dispatch.wait_until_unclogged(self)
+                return
+        self.dispatch.wake(self)
 
     def _step(self) -> Frames | None:
-        """Return the next answer; None if there is none now: it must be waited for, or they are over."""
+        """Return the next answer; None if there is none now: a feed has it, a task waits for it, or they are over."""
         hosts = self.dispatch.hosts
         host = self._stepper or hosts.take()
         self._stepper = None
@@ -132,7 +138,9 @@ class ManyAnswers(RunningCall):
                 return answer  # type: ignore[no-any-return]
             self._feed = answer
         hosts.give_back(host)
-        return None if self._feed is None else self._take(self._feed)
+        if self._feed is not None:
+            self._take(self._feed)
+        return None
 
     async def _answer(self, first: Awaitable[Frames | Feed]) -> None:
         """Answer in a task, from an answer on that has to be waited for."""
