@@ -109,14 +109,17 @@ class StateService:
         """
         message = codec.parse(state_pb2.WatchRequest, request)
         async with self._opening(message, request) as watch:
-            yield _EMPTY
             # Of a single resource there are never several events in one response.
             broadcast = self._aggregated if message.options.aggregated and not message.HasField("id") else self._single
-            if isinstance(watch, Pollable):
-                yield WatchFeed(watch, message.api_version, broadcast)
+            feed = WatchFeed(watch, message.api_version, broadcast) if isinstance(watch, Pollable) else None
+            version = message.api_version
+            del message, request, _  # a watch may stand for days, and there may be many
+            yield _EMPTY
+            if feed is not None:
+                yield feed
                 return
             while events := await watch.batch():
-                if message.api_version < 1:
+                if version < 1:
                     events = known_to_version_0(events)
                 position = 0
                 while position < len(events):

@@ -9,8 +9,8 @@ Memory: for each kind, its resources and at most `SLACK` times `history` past ev
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -22,7 +22,7 @@ from cosi.state.core import FROM_NOW, KIND_FROM_NOW, WatchKindOptions, WatchOpti
 from cosi.state.event import Event, EventType
 from cosi.state.memory.collection import Collection
 from cosi.state.memory.log import EventLog, new_cookie
-from cosi.state.memory.watch import MemoryWatch, matching, only
+from cosi.state.memory.watch import MemoryWatch, Opening, matching, only
 
 DEFAULT_HISTORY_EVENTS: Final = 1024
 """How far a watcher may fall behind; what Talos gives its node."""
@@ -89,9 +89,17 @@ class MemoryState:
         """Remove a resource. Raises NotFound, OwnerConflict, PendingFinalizers."""
         self._collection(*pointer.kind).destroy(pointer.id, owner)
 
-    @asynccontextmanager
-    async def watch(self, pointer: Pointer, options: WatchOptions = FROM_NOW) -> AsyncIterator[MemoryWatch]:
+    def watch(self, pointer: Pointer, options: WatchOptions = FROM_NOW) -> AbstractAsyncContextManager[MemoryWatch]:
         """Watch one resource. Raises InvalidBookmark, InvalidArgument."""
+        return Opening(lambda: self._watch(pointer, options))
+
+    def watch_kind(
+        self, kind: Kind, options: WatchKindOptions = KIND_FROM_NOW
+    ) -> AbstractAsyncContextManager[MemoryWatch]:
+        """Watch a kind. Raises InvalidBookmark, InvalidArgument."""
+        return Opening(lambda: self._watch_kind(kind, options))
+
+    def _watch(self, pointer: Pointer, options: WatchOptions) -> MemoryWatch:
         collection = self._collection(*pointer.kind)
         log = collection.log
         position, initial = log.end, []
@@ -104,11 +112,9 @@ class MemoryState:
             initial = [Event(EventType.CREATED, resource)]
         else:
             initial = [Event(EventType.DESTROYED, Tombstone.at(pointer))]
-        yield MemoryWatch(collection, position, initial, only(pointer.id), id=pointer.id)
+        return MemoryWatch(collection, position, initial, only(pointer.id), id=pointer.id)
 
-    @asynccontextmanager
-    async def watch_kind(self, kind: Kind, options: WatchKindOptions = KIND_FROM_NOW) -> AsyncIterator[MemoryWatch]:
-        """Watch a kind. Raises InvalidBookmark, InvalidArgument."""
+    def _watch_kind(self, kind: Kind, options: WatchKindOptions) -> MemoryWatch:
         _check_query(options.query)
         collection = self._collection(*kind)
         log = collection.log
@@ -128,7 +134,7 @@ class MemoryState:
             initial.append(Event(EventType.BOOTSTRAPPED, here, bookmark=log.bookmark(position - 1)))
         if options.bootstrap_bookmark:
             initial.append(Event(EventType.NOOP, here, bookmark=log.bookmark(position - 1)))
-        yield MemoryWatch(collection, position, initial, matching(options.query))
+        return MemoryWatch(collection, position, initial, matching(options.query))
 
     def _collection(self, namespace: str, type: str) -> Collection:
         kind = (namespace, type)
