@@ -15,13 +15,14 @@ After a ProtocolError, `receive_end` or `close` only `data_to_send` is of use, f
 """
 
 from cosi.rpc.http2 import frames
+from cosi.rpc.http2.block_reader import BlockReader
 from cosi.rpc.http2.errors import ErrorCode, ProtocolError, StreamError, error_name
 from cosi.rpc.http2.events import Ended, Event, Message
 from cosi.rpc.http2.frame_reader import FrameReader
 from cosi.rpc.http2.frame_writer import DEFAULT_WINDOW_BYTES, FrameWriter, SendStream
 from cosi.rpc.http2.grpc_request import ENVELOPE, Metadata, envelope, request_headers
 from cosi.rpc.http2.grpc_response import MAX_MESSAGE_BYTES, GrpcResponse
-from cosi.rpc.http2.hpack import MAX_LIST_BYTES, HeaderDecoder, HeaderEncoder, HeaderListTooLarge
+from cosi.rpc.http2.hpack import MAX_LIST_BYTES, HeaderEncoder, HeaderListTooLarge, encode_block
 from cosi.rpc.http2.status import Code, RpcError
 from cosi.rpc.http2.windows import ReceiveWindow
 
@@ -60,8 +61,9 @@ class ClientConnection:
         self._scheme = scheme
         self._reader = FrameReader(max_frame_bytes=MAX_FRAME_BYTES)
         self._writer = FrameWriter()
-        self._decoder = HeaderDecoder()
+        self._blocks = BlockReader()
         self._encoder = HeaderEncoder()
+        self._heads: dict[tuple[str, str], bytes] = {}
         self._calls: dict[int, _Call] = {}
         self._next_stream_id = 1
         self._max_calls = frames.MAX_STREAM_ID
@@ -90,13 +92,11 @@ class ClientConnection:
         that gRPC cannot carry.
         """
         self._require_room(message)
-        headers = request_headers(
-            scheme=self._scheme, path=path, authority=authority, metadata=metadata, timeout_seconds=timeout_seconds
-        )
+        head = self._head(path, authority, metadata, timeout_seconds)
         stream_id = self._next_stream_id
         self._next_stream_id += 2
         call = self._calls[stream_id] = _Call(self._writer.open(stream_id))
-        self._writer.write(self._writer.headers_frames(stream_id, self._encoder.encode(headers)))
+        self._writer.write(self._writer.headers_frames(stream_id, head))
         self._writer.send(call.request, envelope(message), ending=b"")
         return stream_id
 
@@ -120,9 +120,11 @@ class ClientConnection:
         Raises ProtocolError, and nothing else, if they are not HTTP/2; the last words then tell the server so.
         """
         events: list[Event] = []
-        self._first_bytes += data[: TELLING_BYTES - len(self._first_bytes)]
         self._reader.feed(data)
         try:
+            if not self.greeted:
+                self._first_bytes += data[: TELLING_BYTES - len(self._first_bytes)]
+                _require_no_stranger(self._first_bytes)
             while True:
                 try:
                     frame = self._reader.next_frame()
@@ -133,8 +135,6 @@ class ClientConnection:
                     events += self._abandon(error.stream_id, error.code, Code.INTERNAL, str(error))
         except ProtocolError as error:
             self._leave(error.code, str(error))
-            if not self.greeted and (stranger := _stranger(self._first_bytes)):
-                raise ProtocolError(error.code, stranger) from error
             raise
 
     def receive_end(self, reason: str) -> list[Event]:
@@ -173,6 +173,24 @@ class ClientConnection:
         if self.full:
             limit = f"the server's limit of calls at a time on one connection is {self._max_calls}"
             raise RpcError(Code.RESOURCE_EXHAUSTED, f"{limit}; end one of them first")
+
+    def _head(self, path: str, authority: str, metadata: Metadata, timeout_seconds: float | None) -> bytes:
+        """Return a request's header block. Calls repeat each other, so the plain ones are encoded once."""
+        plain = not metadata and timeout_seconds is None
+        head = self._heads.get((path, authority)) if plain else None
+        if head is None:
+            head = encode_block(
+                request_headers(
+                    scheme=self._scheme,
+                    path=path,
+                    authority=authority,
+                    metadata=metadata,
+                    timeout_seconds=timeout_seconds,
+                )
+            )
+            if plain:
+                self._heads[path, authority] = head
+        return self._encoder.encode(()) + head
 
     def _handle(self, frame: frames.Frame) -> list[Event]:
         if not self.greeted and (not isinstance(frame, frames.Settings) or frame.ack):
@@ -218,7 +236,7 @@ class ClientConnection:
         self._require_opened(frame.stream_id)
         try:
             # Also for a call that was given up: every block moves the table.
-            headers = self._decoder.decode(frame.block)
+            headers = self._blocks.read(frame.block)
         except HeaderListTooLarge as error:
             return self._abandon(frame.stream_id, ErrorCode.CANCEL, Code.RESOURCE_EXHAUSTED, str(error))
         call = self._calls.get(frame.stream_id)
@@ -284,12 +302,16 @@ class ClientConnection:
             raise ProtocolError(ErrorCode.PROTOCOL_ERROR, f"the server used stream {stream_id}, which nobody opened")
 
 
-def _stranger(first_bytes: bytes) -> str | None:
+def _require_no_stranger(first_bytes: bytes) -> None:
+    """Raise ProtocolError for the beginning of something else, which no frame that we accept can begin with."""
+    if len(first_bytes) < TELLING_BYTES:
+        return
     if first_bytes.startswith(b"HTTP/"):
-        return "it speaks HTTP/1 instead of gRPC: is this the address of something else?"
+        message = "it speaks HTTP/1 instead of gRPC: is this the address of something else?"
+        raise ProtocolError(ErrorCode.PROTOCOL_ERROR, message)
     if first_bytes.startswith((b"\x15\x03", b"\x16\x03")):
-        return "it speaks TLS, and this connection is plain text: is this a node's network address?"
-    return None
+        message = "it speaks TLS, and this connection is plain text: is this a node's network address?"
+        raise ProtocolError(ErrorCode.PROTOCOL_ERROR, message)
 
 
 def _printable(text: bytes) -> str:

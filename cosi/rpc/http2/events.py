@@ -11,7 +11,7 @@ class ResponseHeaders:
 
     __slots__ = ("headers", "stream_id")
 
-    def __init__(self, stream_id: int, headers: list[Header]) -> None:
+    def __init__(self, stream_id: int, headers: Sequence[Header]) -> None:
         self.stream_id = stream_id
         self.headers = headers
 

@@ -8,6 +8,8 @@ not a gRPC answer ends the call with the code that gRPC's documents give for it;
 even HTTP would refuse.
 """
 
+from collections.abc import Sequence
+
 from cosi.rpc.http2 import status
 from cosi.rpc.http2.errors import ErrorCode, StreamError, error_name
 from cosi.rpc.http2.events import Ended, Event, Message, ResponseHeaders
@@ -30,7 +32,7 @@ class GrpcResponse:
         self._answering = False
         self._buffer = bytearray()
 
-    def headers(self, headers: list[Header], *, end_stream: bool) -> list[Event]:
+    def headers(self, headers: Sequence[Header], *, end_stream: bool) -> list[Event]:
         """Take a header list: the first headers or the trailers, or an interim answer, which means nothing here."""
         if self._answering:
             self._require_no_pseudo_headers(headers)
@@ -58,7 +60,7 @@ class GrpcResponse:
         """End the call because the server reset its stream."""
         return self._ended(status.code_of_reset(error_code), f"the server reset the call: {error_name(error_code)}")
 
-    def _first_headers(self, http_status: int, headers: list[Header], *, end_stream: bool) -> list[Event]:
+    def _first_headers(self, http_status: int, headers: Sequence[Header], *, end_stream: bool) -> list[Event]:
         fields = dict(headers)
         content_type = fields.get(b"content-type", b"")
         if http_status != 200 and b"grpc-status" not in fields:
@@ -92,7 +94,7 @@ class GrpcResponse:
         del self._buffer[:position]
         return events
 
-    def _end(self, headers: list[Header]) -> Ended:
+    def _end(self, headers: Sequence[Header]) -> Ended:
         fields = dict(headers)
         if b"grpc-status" not in fields:
             return self._ended(Code.UNKNOWN, "the server ended the answer without a gRPC status")
@@ -104,14 +106,14 @@ class GrpcResponse:
     def _ended(self, code: Code, message: str) -> Ended:
         return Ended(self._stream_id, code, message)
 
-    def _http_status(self, headers: list[Header]) -> int:
+    def _http_status(self, headers: Sequence[Header]) -> int:
         name, value = headers[0] if headers else (b"", b"")
         if name != b":status" or len(value) != 3 or not value.isdigit() or value < b"100":
             raise self._malformed("its headers do not begin with an HTTP status")
         self._require_no_pseudo_headers(headers[1:])
         return int(value)
 
-    def _require_no_pseudo_headers(self, headers: list[Header]) -> None:
+    def _require_no_pseudo_headers(self, headers: Sequence[Header]) -> None:
         if any(name.startswith(b":") for name, _ in headers):
             raise self._malformed("a pseudo-header is out of place")
 

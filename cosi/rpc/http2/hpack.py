@@ -60,10 +60,17 @@ class HeaderDecoder:
         """
         headers: list[Header] = []
         list_bytes = 0
-        position = self._read_size_updates(block)
-        while position < len(block):
-            header, position = self._read_header(block, position)
-            list_bytes += _entry_bytes(header)
+        position, size = self._read_size_updates(block), len(block)
+        while position < size:
+            first = block[position]
+            if 0x80 < first < 0xFF:
+                # Most headers are one byte, the index of an entry; a call would cost more than reading it does.
+                index = first - 0x80
+                header = STATIC_TABLE[index - 1] if index <= _STATIC_ENTRIES else self._entry(index)
+                position += 1
+            else:
+                header, position = self._read_header(block, position)
+            list_bytes += len(header[0]) + len(header[1]) + ENTRY_OVERHEAD_BYTES
             if list_bytes <= self._max_list_bytes:
                 headers.append(header)
         if list_bytes > self._max_list_bytes:
@@ -232,5 +239,6 @@ def _static_table() -> tuple[Header, ...]:
 
 
 STATIC_TABLE = _static_table()
+_STATIC_ENTRIES = len(STATIC_TABLE)
 _STATIC_INDEX = {entry: index for index, entry in reversed(tuple(enumerate(STATIC_TABLE, start=1)))}
 _STATIC_NAME_INDEX = {entry[0]: index for index, entry in reversed(tuple(enumerate(STATIC_TABLE, start=1)))}

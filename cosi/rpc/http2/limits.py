@@ -57,7 +57,7 @@ SETTINGS_COST_BYTES_PER_STREAM: Final = 32
 REMEMBERED_STREAMS: Final = 1024
 """How many closed streams are told from those that never were, to give late frames the answer they deserve."""
 
-MAX_CACHED_HEADS: Final = 256
+MAX_CACHED_HEADS: Final = 64
 MAX_CACHED_HEAD_BYTES: Final = 1 << 10
 """Heads a client repeats are not read again: so many, up to that size each, block and headers together."""
 

@@ -7,6 +7,8 @@
 A head depends on nothing but its headers, so one that a client repeats needs to be read only once.
 """
 
+from __future__ import annotations
+
 import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64
@@ -18,6 +20,8 @@ from cosi.rpc.http2.status import Code
 
 Metadata = tuple[tuple[str, str | bytes], ...]
 
+TIMEOUT = b"grpc-timeout"
+
 _NAME = re.compile(rb"[!-9;-@\[-~]+")  # visible ASCII, no upper case, no colon
 _BAD_VALUE = re.compile(rb"[\0\r\n]|^[ \t]|[ \t]$")
 _TIMEOUT = re.compile(rb"([0-9]{1,8})([HMSmun])")
@@ -26,7 +30,7 @@ _PSEUDO = frozenset((b":method", b":scheme", b":path", b":authority"))
 _REQUIRED_PSEUDO = (b":method", b":scheme", b":path")
 _OF_A_CONNECTION = frozenset((b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"))
 _OURS = frozenset(
-    (b"te", b"content-type", b"content-length", b"grpc-timeout", b"grpc-encoding", b"grpc-accept-encoding", b"host")
+    (b"te", b"content-type", b"content-length", TIMEOUT, b"grpc-encoding", b"grpc-accept-encoding", b"host")
 )
 """Headers that mean something to this room, and are no metadata."""
 
@@ -81,6 +85,17 @@ class RequestHead:
         self.content_length = content_length
         self.refusal = refusal
 
+    def within(self, timeout_seconds: float) -> RequestHead:
+        """Return the same head with another timeout."""
+        return RequestHead(
+            self.path,
+            authority=self.authority,
+            metadata=self.metadata,
+            timeout_seconds=timeout_seconds,
+            content_length=self.content_length,
+            refusal=self.refusal,
+        )
+
 
 def read_head(headers: Sequence[Header], stream_id: int) -> RequestHead:
     """Return the head of a request. Raises StreamError if it is malformed."""
@@ -95,7 +110,7 @@ def read_head(headers: Sequence[Header], stream_id: int) -> RequestHead:
     if refusal := _not_grpc(pseudo[b":method"], regular):
         return RequestHead(path, authority=authority, content_length=content_length, refusal=refusal)
     try:
-        timeout = _timeout(regular.get(b"grpc-timeout"))
+        timeout = _required_timeout(regular.get(TIMEOUT))
         metadata = _metadata(headers)
     except ValueError as problem:
         grpc_refusal = GrpcRefusal(Code.INTERNAL, str(problem))
@@ -108,6 +123,12 @@ def read_head(headers: Sequence[Header], stream_id: int) -> RequestHead:
         content_length=content_length,
         refusal=_compressed(regular),
     )
+
+
+def timeout_of(text: bytes) -> float | None:
+    """Return the seconds of a grpc-timeout, None if it is none."""
+    parts = _TIMEOUT.fullmatch(text)
+    return None if parts is None else int(parts[1]) * _UNITS[parts[2]]
 
 
 def read_trailers(headers: Sequence[Header], stream_id: int) -> None:
@@ -185,13 +206,13 @@ def _compressed(regular: dict[bytes, bytes]) -> GrpcRefusal | None:
     return GrpcRefusal(Code.UNIMPLEMENTED, message, UNCOMPRESSED_ONLY)
 
 
-def _timeout(text: bytes | None) -> float | None:
+def _required_timeout(text: bytes | None) -> float | None:
     if text is None:
         return None
-    parts = _TIMEOUT.fullmatch(text)
-    if parts is None:
+    seconds = timeout_of(text)
+    if seconds is None:
         raise ValueError(f"malformed grpc-timeout: {text[:20].decode('latin-1')!r}")
-    return int(parts[1]) * _UNITS[parts[2]]
+    return seconds
 
 
 def _metadata(headers: Sequence[Header]) -> Metadata:

@@ -107,6 +107,43 @@ def test_an_answer_comes_as_headers_messages_and_an_end() -> None:
     assert last.code is Code.OK
 
 
+def test_a_call_ends_with_what_the_server_said_last() -> None:
+    server = Server()
+    early, late = server.call(), server.call()
+    fields = [(b"grpc-status", b"5"), (b"cosi-error", b"NotFound")]
+    status = [(b":status", b"200"), (b"content-type", b"application/grpc"), *fields]
+
+    (first,) = server.say(frames.Headers(early, HeaderEncoder().encode(status), end_stream=True))
+    _, second = server.say(server.opening(late), frames.Headers(late, HeaderEncoder().encode(fields), end_stream=True))
+
+    assert isinstance(first, Ended)
+    assert isinstance(second, Ended)
+    assert (b"cosi-error", b"NotFound") in first.trailers
+    assert list(second.trailers) == fields
+
+
+def test_a_server_is_asked_whether_it_is_there() -> None:
+    server = Server()
+
+    server.connection.ping()
+
+    (ping,) = server.heard()
+    assert isinstance(ping, frames.Ping)
+    assert not ping.ack
+    assert server.say(frames.Ping(ping.payload, ack=True)) == []
+
+
+def test_a_connection_of_tls_says_so() -> None:
+    connection = ClientConnection(scheme="https")
+    connection.data_to_send()
+
+    connection.request("/service/Method", "localhost", b"")
+
+    block = connection.data_to_send()[frames.FRAME_HEADER.size :]
+    length = frames.FRAME_HEADER.size + len(envelope(b""))
+    assert (b":scheme", b"https") in HeaderDecoder().decode(block[:-length])
+
+
 def test_calls_do_not_wait_for_each_other() -> None:
     server = Server()
     one, two = server.call(), server.call()
@@ -387,6 +424,7 @@ def test_a_server_that_goes_away_finishes_what_it_began_and_takes_nothing_new() 
     reason = "the server is closing the connection, saying NO_ERROR (max_age); try again on a new one"
     assert ends(events) == [(refused, Code.UNAVAILABLE, reason)]
     assert ends(later) == [(begun, Code.OK, "")]
+    assert server.connection.closing == reason
     with pytest.raises(RpcError, match="is closing the connection"):
         server.call()
 
@@ -418,7 +456,9 @@ def test_no_more_calls_than_the_server_takes() -> None:
 
     with pytest.raises(RpcError, match="calls at a time on one connection is 1") as refused:
         server.call()
+    assert server.connection.full
     server.say(server.opening(stream_id), server.trailers(stream_id))
+    assert not server.connection.full
 
     assert refused.value.code is Code.RESOURCE_EXHAUSTED
     assert server.call() == 3
@@ -464,7 +504,7 @@ def test_a_server_is_told_what_it_did_wrong() -> None:
     ("answer", "reason"),
     [
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "speaks HTTP/1 instead of gRPC"),
-        (b"\x15\x03\x01\x00\x02\x02\x46\x00\x00", "speaks TLS"),
+        (b"\x15\x03\x01\x00\x02\x02\x46", "speaks TLS"),
         (frames.Ping(b"12345678").serialize(), "did not begin with its settings"),
         (frames.Settings(ack=True).serialize(), "did not begin with its settings"),
         (b"SSH-2.0-OpenSSH_9.2p1\r\n", "announces 5460808 bytes"),

@@ -169,6 +169,30 @@ def test_a_request_that_depends_on_itself_is_refused(times: int) -> None:
     assert reader.read(Headers(5, CALL, depends_on=3)).path == "/service/Method"
 
 
+def test_heads_that_differ_in_their_timeout_alone_are_read_once() -> None:
+    reader = HeadReader()
+    blocks = [
+        encode_block([*CALL_HEADERS, (b"grpc-timeout", b"%dm" % timeout), (b"cosi-a", b"x")]) for timeout in (5, 6)
+    ]
+
+    first, second = (reader.read(Headers(1, block)) for block in blocks)
+
+    assert [first.timeout_seconds, second.timeout_seconds] == [0.005, 0.006]
+    assert first.metadata == (("cosi-a", "x"),)
+    assert first.metadata is second.metadata
+
+
+@pytest.mark.parametrize("text", [b"", b"5", b"5x", b"123456789S"])
+def test_a_timeout_that_is_none_is_refused_although_a_good_one_is_remembered(text: bytes) -> None:
+    reader = HeadReader()
+    reader.read(Headers(1, encode_block([*CALL_HEADERS, (b"grpc-timeout", b"5S")])))
+
+    head = reader.read(Headers(3, encode_block([*CALL_HEADERS, (b"grpc-timeout", text)])))
+
+    assert isinstance(head.refusal, GrpcRefusal)
+    assert head.refusal.code is Code.INTERNAL
+
+
 def test_only_so_many_heads_are_remembered() -> None:
     reader = HeadReader()
     calls = [encode_block([*CALL_HEADERS, (b"cosi-number", b"%d" % number)]) for number in range(MAX_CACHED_HEADS + 1)]
