@@ -13,7 +13,7 @@ from anyio.abc import TaskStatus
 
 from cosi.resource.registry import Registry
 from cosi.rpc.address import Address, default_socket
-from cosi.rpc.grpcio.client import connected
+from cosi.rpc.remote.state import connected
 from cosi.state import errors
 from cosi.state.core import WatchKindOptions
 from cosi.state.event import EventType

@@ -11,7 +11,7 @@ import click
 
 from cosi.resource.registry import Registry
 from cosi.rpc import address
-from cosi.rpc.grpcio.client import connected
+from cosi.rpc.remote.state import connected
 from cosi.state import errors
 from cosi.state.event import Event
 from cosi.state.state import State

@@ -1,6 +1,6 @@
 """The calls the command line makes, on the blocking client: metadata and YAML are all it looks at.
 
-It does not use the full client (cosi.rpc.grpcio): importing that would take longer than the whole command.
+It does not use the full client (cosi.rpc.remote): importing that would take longer than the whole command.
 """
 
 from __future__ import annotations

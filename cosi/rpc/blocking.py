@@ -116,8 +116,12 @@ class MessageStream(Iterator[bytes]):
     def _require_success(self, ended: Ended) -> None:
         if ended.code == Code.OK:
             return
-        # A server that watches the deadline too may cancel in the instant before we look at our clock.
-        if ended.code == Code.CANCELLED and self._deadline is not None and monotonic() >= self._deadline:
+        # A server that watches the deadline too may give up in the instant before we look at our clock.
+        if (
+            ended.code in (Code.CANCELLED, Code.DEADLINE_EXCEEDED)
+            and self._deadline is not None
+            and monotonic() >= self._deadline
+        ):
             raise self._deadline_exceeded()
         raise RpcError(ended.code, ended.message)
 

@@ -18,6 +18,7 @@ from cosi.rpc.http2.client_connection import ClientConnection
 from cosi.rpc.http2.errors import ProtocolError
 from cosi.rpc.http2.events import Ended, Event, Message
 from cosi.rpc.http2.grpc_request import Metadata
+from cosi.rpc.http2.status import Code
 
 AUTHORITY = "localhost"  # whatever the socket, it is this machine
 READ_BYTES = 256 * 1024
@@ -151,7 +152,11 @@ class BlockingWire:
     def _lose(self, reason: str) -> None:
         if not self._lost:
             self._lost = True
-            self._deliver(self._connection.receive_end(reason))
+            self._connection.receive_end(reason)
+            # All of them, also calls whose end came in one read with what could not be understood.
+            for stream_id, inbox in self._inboxes.items():
+                if not inbox or not isinstance(inbox[-1], Ended):
+                    inbox.append(Ended(stream_id, Code.UNAVAILABLE, self._connection.closing))
 
     def _say_last_words(self) -> None:
         try:

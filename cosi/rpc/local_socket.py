@@ -31,6 +31,13 @@ def connect(target: str, *, timeout_seconds: float) -> socket.socket:
     return _connect_tcp(where, timeout_seconds)
 
 
+def explain(where: address.Address, timeout_seconds: float, error: OSError) -> str:
+    """Say in plain words why nobody could be reached, and what to do about it."""
+    if where.path:
+        return _explain_unix(where.path, timeout_seconds, error)
+    return _explain_tcp(str(where), timeout_seconds, error)
+
+
 def _connect_unix(path: str, timeout_seconds: float) -> socket.socket:
     try:
         return _connect(socket.AF_UNIX, path, timeout_seconds)

@@ -15,6 +15,14 @@ def test_intervals_grow_to_a_limit_and_start_over_after_a_success() -> None:
     assert backoff.next() == INITIAL_SECONDS
 
 
+def test_what_fails_often_for_a_short_time_may_be_tried_again_sooner() -> None:
+    backoff = Backoff(draw=lambda low, high: (low + high) / 2, initial_seconds=2.0, max_seconds=4.0)
+
+    assert [backoff.next() for _ in range(3)] == [2.0, 3.0, 4.0]
+    backoff.reset()
+    assert backoff.next() == 2.0
+
+
 def test_a_wait_is_drawn_around_the_interval() -> None:
     backoff = Backoff()
 

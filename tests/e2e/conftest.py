@@ -8,7 +8,7 @@ import pytest
 from cosi.resource.registry import Registry
 from cosi.resource.resource import ResourceT
 from cosi.rpc.address import Address
-from cosi.rpc.grpcio.client import connected
+from cosi.rpc.remote.state import connected
 from cosi.state import errors
 from cosi.state.event import EventType
 from cosi.state.state import State

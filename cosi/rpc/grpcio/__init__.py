@@ -1,4 +1,4 @@
-"""The State service on grpcio: the conservative transport, and the client.
+"""The conservative transport: services on grpcio's server.
 
 grpcio's core writes lines of its own to standard error, past whatever log format the process has chosen, when a server
 stops or a handshake fails. What they say reaches us as errors, so they are off unless the environment asks for them.

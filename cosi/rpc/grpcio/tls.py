@@ -1,6 +1,6 @@
 """TLS as grpcio takes it, which is narrower than `cosi.rpc.tls`: keys are ECDSA on P-256.
 
-The TLS inside grpcio refuses Ed25519 certificates of its peers, and says so to nobody, so they are refused here before
+The TLS inside grpcio refuses Ed25519 certificates, and says so to nobody, so a server's own is refused here before
 anybody connects. The authority that signs them may use any key.
 """
 
@@ -11,17 +11,10 @@ from typing import Final
 
 import grpc
 
-from cosi.rpc.tls import ClientTls, Identity, ServerTls
+from cosi.rpc.tls import Identity, ServerTls
 
 _P256_KEY: Final = bytes.fromhex("301306072a8648ce3d020106082a8648ce3d030107")
 """How a certificate says that its key is on P-256: the AlgorithmIdentifier of RFC 5480, as DER."""
-
-
-def channel_credentials(tls: ClientTls) -> grpc.ChannelCredentials:
-    """Return how a client connects in gRPC's form. Raises ValueError for a key that grpcio does not get along with."""
-    if tls.identity is None:
-        return grpc.ssl_channel_credentials(tls.ca)
-    return grpc.ssl_channel_credentials(tls.ca, *_key_and_certificate(tls.identity))
 
 
 def server_credentials(tls: ServerTls) -> grpc.ServerCredentials:

@@ -10,7 +10,7 @@ import pytest
 from cosi.controller.engine.engine import Engine
 from cosi.resource.registry import Registry
 from cosi.rpc.address import Address
-from cosi.rpc.grpcio.client import connected
+from cosi.rpc.remote.state import connected
 from cosi.rpc.serving import serving
 from cosi.state.memory.state import MemoryState
 from cosi.state.state import State
@@ -32,7 +32,7 @@ PATIENCE_SECONDS = 30.0
 
 @pytest.fixture
 def anyio_backend() -> str:
-    """The client runs on asyncio only, as grpc.aio does."""
+    """The client runs on asyncio only."""
     return "asyncio"
 
 

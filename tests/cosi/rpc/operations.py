@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from cosi.rpc.grpcio.client import RemoteState
+from cosi.rpc.remote.state import RemoteState
 from cosi.testing.resources import PathResource, path
 
 POINTER = PathResource.pointer_to("a")

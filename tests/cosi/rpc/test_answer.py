@@ -15,7 +15,7 @@ from cosi.resource.registry import Registry
 from cosi.resource.resource import AnyResource
 from cosi.rpc import codec
 from cosi.rpc.codes import Method
-from cosi.rpc.grpcio import answer
+from cosi.rpc.remote import answer
 from cosi.rpc.seam import messages
 from cosi.state import errors
 from cosi.state.event import Event, EventType

@@ -15,6 +15,7 @@ import pytest
 from cosi.rpc.blocking import Channel
 from cosi.rpc.http2 import frames
 from cosi.rpc.http2.errors import ErrorCode
+from cosi.rpc.http2.hpack import encode_block
 from cosi.rpc.http2.status import Code, RpcError
 from tests.cosi.rpc.grpcio_server import GrpcioServer
 
@@ -334,6 +335,20 @@ def test_a_server_that_hangs_up_is_named(tmp_path: Path) -> None:
         for _ in range(2):
             with pytest.raises(RpcError, match=f"UNAVAILABLE: the (server|connection).* {tmp_path}/s (closed|broke)"):
                 channel.unary("/test/echo", b"")
+
+
+def test_an_answer_in_one_breath_with_nonsense_ends_its_call(tmp_path: Path) -> None:
+    status = [(b":status", b"200"), (b"content-type", b"application/grpc"), (b"grpc-status", b"0")]
+    answer = frames.Headers(1, encode_block(status), end_stream=True)
+    channel, accepted = RawServer(tmp_path / "raw.sock").connect()
+
+    with channel, accepted:
+        answers = channel.stream("/test/anything", b"")
+        accepted.sendall(frames.Settings().serialize() + answer.serialize() + frames.Ping(b"short").serialize())
+        with pytest.raises(RpcError, match="cannot be understood: a PING frame") as broken:
+            next(answers)
+
+    assert broken.value.code is Code.UNAVAILABLE
 
 
 def test_a_silent_server_meets_the_deadline(tmp_path: Path) -> None:

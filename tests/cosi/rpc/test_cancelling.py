@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,10 +11,9 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from cosi.resource.registry import Registry
-from cosi.rpc import grpcio
 from cosi.rpc.address import Address
 from cosi.rpc.codes import Method
-from cosi.rpc.grpcio.client import connected
+from cosi.rpc.remote.state import connected
 from cosi.rpc.serving import serving
 from cosi.state.memory.state import MemoryState
 from cosi.testing.resources import path, sample_registry
@@ -97,35 +95,3 @@ async def test_a_read_of_a_watch_that_was_given_up_takes_nothing_from_it(where: 
             events = await watch.batch()
 
     assert [event.resource.id for event in events if event.resource] == ["a"]
-
-
-MAY_KNOW_GRPC = {"call", "channel", "tls", "server"}
-"""The modules of the room that may import grpc; of these only `call` awaits anything of the client's."""
-
-SAFE_AWAITS = {"_cancellable", "_cancel", "asyncio.wait", "anyio.lowlevel.checkpoint_if_cancelled"}
-"""What may be awaited where calls are at hand: functions that know anyio's cancellation."""
-
-
-def test_no_call_of_grpc_is_awaited_raw() -> None:
-    modules = {file.stem: ast.parse(file.read_text()) for file in Path(grpcio.__path__[0]).glob("*.py")}
-
-    assert {name for name, module in modules.items() if "grpc" in _imported(module)} == MAY_KNOW_GRPC
-    assert _awaited(modules["channel"]) == _awaited(modules["tls"]) == []
-    raw = [awaited for awaited in _awaited(modules["call"]) if awaited not in SAFE_AWAITS]
-    assert raw == ["call"], "only _cancellable itself may await a call"
-
-
-def _imported(module: ast.Module) -> set[str]:
-    return {
-        alias.name.partition(".")[0]
-        for node in ast.walk(module)
-        if isinstance(node, ast.Import)
-        for alias in node.names
-    }
-
-
-def _awaited(module: ast.Module) -> list[str]:
-    """Return what is awaited: functions by name, other things as they stand."""
-    assert not any(isinstance(node, ast.AsyncFor) for node in ast.walk(module)), "a loop awaits out of sight"
-    awaited = [node.value for node in ast.walk(module) if isinstance(node, ast.Await)]
-    return [ast.unparse(value.func if isinstance(value, ast.Call) else value) for value in awaited]

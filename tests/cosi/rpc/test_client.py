@@ -1,8 +1,10 @@
-"""The client on grpc.aio: connections are made, used by many at once, and closed without a trace."""
+"""A remote state: its connection is made, used by many at once, and closed without a trace."""
 
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from cosi.resource.registry import Registry
 from cosi.resource.resource import AnyResource
 from cosi.rpc.address import Address
 from cosi.rpc.codes import Method
-from cosi.rpc.grpcio.client import RemoteState, connected
+from cosi.rpc.remote.state import RemoteState, connected
 from cosi.rpc.service import StateService
 from cosi.rpc.serving import serving
 from cosi.state import errors
@@ -40,6 +42,12 @@ PATIENCE_SECONDS = 5.0
 @pytest.fixture
 def where(tmp_path: Path) -> Address:
     return Address(path=str(tmp_path / "cosi.sock"))
+
+
+def test_a_client_does_without_grpcio() -> None:
+    code = "import cosi.rpc.remote.state, sys; sys.exit('grpc' in sys.modules)"
+
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 async def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,9 +12,9 @@ from cosi.resource.registry import Registry
 from cosi.resource.resource import AnyResource
 from cosi.rpc.address import Address
 from cosi.rpc.codes import Method
-from cosi.rpc.grpcio.channel import MAX_RESPONSE_BYTES
-from cosi.rpc.grpcio.client import connected
+from cosi.rpc.http2.grpc_response import MAX_MESSAGE_BYTES
 from cosi.rpc.http2.status import Code
+from cosi.rpc.remote.state import connected
 from cosi.rpc.serving import serving
 from cosi.state import errors
 from cosi.state.memory.state import MemoryState
@@ -156,11 +156,11 @@ async def test_a_server_that_ends_a_watch_before_it_began_is_unavailable(where: 
 
 
 async def test_a_message_over_the_limit_is_refused_and_the_connection_goes_on(where: Address) -> None:
-    huge = bytes(MAX_RESPONSE_BYTES + 1)
+    huge = bytes(MAX_MESSAGE_BYTES + 1)
     script = {**answering(huge), Method.LIST: answering()[Method.LIST]}
 
     async with scripted(where, script), connected(where, Registry()) as remote:
-        with pytest.raises(errors.LimitExceeded, match=str(MAX_RESPONSE_BYTES)):
+        with pytest.raises(errors.LimitExceeded, match=str(MAX_MESSAGE_BYTES)):
             await remote.get(POINTER)
         assert await remote.list(KIND) == []
 

@@ -7,7 +7,7 @@ import pytest
 
 from cosi.resource.registry import Registry
 from cosi.rpc.address import Address
-from cosi.rpc.grpcio.client import connected
+from cosi.rpc.remote.state import connected
 from cosi.rpc.serving import Transport, serving
 from cosi.state.memory.state import MemoryState
 from cosi.state.state import State

@@ -17,8 +17,8 @@ import pytest
 from cosi._pb.v1alpha1 import resource_pb2, state_pb2
 from cosi.resource.metadata import Kind
 from cosi.rpc.address import Address
-from cosi.rpc.grpcio.client import connected
 from cosi.rpc.grpcio.server import MAX_REQUEST_BYTES
+from cosi.rpc.remote.state import connected
 from cosi.rpc.serving import serving
 from cosi.state.core import KIND_FROM_NOW, CoreState, WatchKindOptions
 from cosi.state.event import EventType

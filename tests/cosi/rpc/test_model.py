@@ -12,7 +12,7 @@ from hypothesis import settings
 
 from cosi.resource.registry import Registry
 from cosi.rpc.address import Address
-from cosi.rpc.grpcio.client import connected
+from cosi.rpc.remote.state import connected
 from cosi.rpc.serving import serving
 from cosi.state.core import CoreState
 from cosi.state.memory.state import MemoryState

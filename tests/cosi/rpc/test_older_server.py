@@ -10,7 +10,7 @@ import pytest
 
 from cosi.rpc.address import Address
 from cosi.rpc.codes import Method
-from cosi.rpc.grpcio.client import connected
+from cosi.rpc.remote.state import connected
 from cosi.rpc.service import StateService
 from cosi.rpc.serving import serving_services
 from cosi.state.memory.state import MemoryState

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cosi.backoff import Backoff
-from cosi.rpc.grpcio.patience import MAX_RESUME_SECONDS, STABLE_SECONDS, Patience
+from cosi.rpc.remote.patience import MAX_RESUME_SECONDS, STABLE_SECONDS, Patience
 
 
 def steady() -> Patience:

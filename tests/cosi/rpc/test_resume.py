@@ -16,7 +16,7 @@ from cosi.resource.registry import Registry
 from cosi.rpc import codec
 from cosi.rpc.address import Address
 from cosi.rpc.codes import Method
-from cosi.rpc.grpcio.client import connected
+from cosi.rpc.remote.state import connected
 from cosi.rpc.serving import serving
 from cosi.state import errors
 from cosi.state.core import Watch, WatchKindOptions

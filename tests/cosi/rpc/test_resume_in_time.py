@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from cosi.resource.registry import Registry
 from cosi.rpc.address import Address
-from cosi.rpc.grpcio.client import connected
+from cosi.rpc.remote.state import connected
 from tests.cosi.rpc.scripted_server import scripted
 from tests.cosi.rpc.test_resume import POINTER, Episodes, event, ids, take
 

@@ -10,7 +10,7 @@ import pytest
 from cosi.resource.metadata import Pointer
 from cosi.resource.resource import AnyResource
 from cosi.rpc.address import Address
-from cosi.rpc.grpcio.client import connected
+from cosi.rpc.remote.state import connected
 from cosi.rpc.serving import serving
 from cosi.state import errors
 from cosi.state.memory.state import MemoryState

@@ -1,4 +1,4 @@
-"""TLS on the grpcio transport keeps strangers out on both sides."""
+"""TLS keeps strangers out on both sides, whatever the key."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from cosi.resource.registry import Registry
 from cosi.rpc.address import Address
-from cosi.rpc.grpcio.client import RemoteState, connected
+from cosi.rpc.remote.state import RemoteState, connected
 from cosi.rpc.serving import DEFAULT_TRANSPORT, Transport, serving
 from cosi.rpc.tls import ClientTls, Identity, ServerTls
 from cosi.state import errors
@@ -133,17 +133,32 @@ async def test_without_tls_only_this_machine_is_served() -> None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("kind", [ED25519, RSA], ids=["Ed25519", "RSA"])
+async def test_both_sides_may_have_a_key_of_any_kind(authority: Authority, kind: tuple[str, ...]) -> None:
+    identity = Identity(*authority.issue(kind[0].lower(), kind))
+
+    async with talking(
+        ServerTls(identity, authority.certificate), ClientTls(authority.certificate, identity)
+    ) as remote:
+        assert await remote.list(PathResource.kind()) == []
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("kind", [ED25519, RSA], ids=["Ed25519", "RSA"])
 async def test_a_key_that_grpcio_would_refuse_is_refused_before_anybody_connects(
-    authority: Authority, server_tls: ServerTls, kind: tuple[str, ...]
+    authority: Authority, kind: tuple[str, ...]
 ) -> None:
     identity = Identity(*authority.issue(kind[0].lower(), kind))
 
     with pytest.raises(ValueError, match="the certificate's key is not ECDSA on P-256"):
         async with talking(ServerTls(identity, authority.certificate), None, transport=Transport.GRPCIO):
             pass
-    with pytest.raises(ValueError, match="the certificate's key is not ECDSA on P-256"):
-        async with talking(server_tls, ClientTls(authority.certificate, identity)):
-            pass
+
+
+@pytest.mark.anyio
+async def test_a_server_on_grpcio_is_talked_to_as_well(server_tls: ServerTls, client_tls: ClientTls) -> None:
+    async with talking(server_tls, client_tls, transport=Transport.GRPCIO) as remote:
+        await remote.create(path("a"))
+        assert len(await remote.list(PathResource.kind())) == 1
 
 
 @pytest.mark.anyio

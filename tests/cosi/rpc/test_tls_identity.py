@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cosi.rpc.grpcio.tls import channel_credentials, server_credentials
+from cosi.rpc.grpcio.tls import server_credentials
 from cosi.rpc.tls import MAX_PEM_BYTES, Certificates, ClientTls, Identity, ServerTls, read_pem
 from tests.cosi.rpc.certificates import ED25519, P256, RSA, WEAK_RSA, Authority
 
@@ -45,8 +45,6 @@ def test_a_key_that_grpcio_does_not_get_along_with_is_refused_where_grpcio_is_us
 
     with pytest.raises(ValueError, match=r"the certificate's key is not ECDSA on P-256 .* the grpcio transport"):
         server_credentials(ServerTls(identity, authority.certificate))
-    with pytest.raises(ValueError, match=r"the certificate's key is not ECDSA on P-256 .* the grpcio transport"):
-        channel_credentials(ClientTls(authority.certificate, identity))
 
 
 def test_a_certificate_and_a_key_that_do_not_belong_together_are_refused(authority: Authority) -> None:

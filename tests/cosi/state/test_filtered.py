@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cosi.resource.metadata import Phase
 from cosi.rpc.address import Address
-from cosi.rpc.grpcio.client import connected
+from cosi.rpc.remote.state import connected
 from cosi.rpc.serving import serving
 from cosi.state import errors
 from cosi.state.core import SupportsTeardown

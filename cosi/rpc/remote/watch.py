@@ -22,9 +22,10 @@ from cosi._pb.v1alpha1 import state_pb2
 from cosi.resource.metadata import Metadata
 from cosi.resource.registry import Registry
 from cosi.rpc.codes import Method
-from cosi.rpc.grpcio import answer
-from cosi.rpc.grpcio.call import Calls, Closed, MessageStream
-from cosi.rpc.grpcio.patience import MAX_RESUME_SECONDS, Patience
+from cosi.rpc.remote import answer
+from cosi.rpc.remote.calls import Calls, MessageStream
+from cosi.rpc.remote.channel import Closed
+from cosi.rpc.remote.patience import MAX_RESUME_SECONDS, Patience
 from cosi.state import errors
 from cosi.state.event import Event, EventType
 from cosi.state.stream import EventStream
@@ -73,11 +74,11 @@ class RemoteWatch(EventStream):
         answer.require_set_up(first)
         self._is_set_up = True
 
-    async def aclose(self) -> None:
+    def close(self) -> None:
         """End the watch."""
         self._ended = True
         if self._stream is not None:
-            await self._stream.aclose()
+            self._stream.close()
 
     async def receive(self) -> Sequence[Event]:
         """Return the events of the next message that has any; empty once the watch has ended."""
@@ -98,7 +99,7 @@ class RemoteWatch(EventStream):
     async def _read(self) -> Sequence[Event]:
         if self._due is not None:
             await anyio.sleep_until(self._due)
-            await self._start_over()
+            self._start_over()
         if not self._is_set_up:
             await self.open()
             if self._patience is not None:
@@ -135,10 +136,10 @@ class RemoteWatch(EventStream):
         self._is_set_up = False
         return None
 
-    async def _start_over(self) -> None:
+    def _start_over(self) -> None:
         """Drop the broken stream; the next one is to begin right after the last event."""
         if self._stream is not None:
-            await self._stream.aclose()
+            self._stream.close()
         self._stream = self._due = None
         options = self._request.options
         options.bootstrap_contents = options.bootstrap_bookmark = False

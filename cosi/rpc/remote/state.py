@@ -25,11 +25,11 @@ from cosi.resource.resource import AnyResource
 from cosi.rpc import codec
 from cosi.rpc.address import Address
 from cosi.rpc.codes import Method
-from cosi.rpc.grpcio import answer
-from cosi.rpc.grpcio.call import Calls
-from cosi.rpc.grpcio.channel import open_channel
-from cosi.rpc.grpcio.patience import Patience
-from cosi.rpc.grpcio.remote_watch import RemoteWatch
+from cosi.rpc.remote import answer
+from cosi.rpc.remote.calls import Calls
+from cosi.rpc.remote.channel import open_channel
+from cosi.rpc.remote.patience import Patience
+from cosi.rpc.remote.watch import RemoteWatch
 from cosi.rpc.tls import ClientTls
 from cosi.state import errors
 from cosi.state.core import FROM_NOW, KIND_FROM_NOW, CoreState, WatchKindOptions, WatchOptions
@@ -53,7 +53,7 @@ async def connected(
 
 
 class RemoteState:
-    """A core state over a channel. Runs on asyncio only, as grpc.aio does."""
+    """A core state over a channel. Runs on asyncio only: calls are futures of its loop, connections its transports."""
 
     def __init__(self, calls: Calls, registry: Registry, *, resume: bool = True) -> None:
         """Use a channel, which is somebody else's to close; see `connected`."""
@@ -80,7 +80,7 @@ class RemoteState:
             while (data := await stream.read()) is not None:
                 resources.append(answer.resource(state_pb2.ListResponse, data, self._registry, Method.LIST, about))
         finally:
-            await stream.aclose()
+            stream.close()
         return resources
 
     async def create(self, resource: AnyResource, *, owner: str = "") -> AnyResource:
@@ -165,7 +165,7 @@ class RemoteState:
             await watch.open()
             yield watch
         finally:
-            await watch.aclose()
+            watch.close()
 
     async def _call_if_there(self, method: Method, request: Message, about: Metadata) -> bytes | None:
         """Call a method that older servers lack; None if this one does, which is asked once in a connection."""

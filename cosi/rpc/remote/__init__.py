@@ -1,0 +1,1 @@
+"""A state in another process: the client, on HTTP/2 of our own and asyncio."""

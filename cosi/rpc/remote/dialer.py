@@ -1,0 +1,111 @@
+"""How a server is reached: a socket, TLS where it leaves the machine, and the server's first words in HTTP/2.
+
+Only then is there a connection. So whatever is wrong with an address, with a certificate or with what listens there is
+found here, and said in plain words.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from typing import Final
+
+from cosi.rpc import address as addresses
+from cosi.rpc import local_socket
+from cosi.rpc.address import Address
+from cosi.rpc.remote.connection import Connection, Owner
+from cosi.rpc.tls import ALPN_HTTP2, ClientTls, reason
+
+CONNECT_SECONDS: Final = 10.0
+"""How long all of it may take."""
+
+LOCAL_AUTHORITY: Final = "localhost"
+"""What a server behind a unix socket is called: whatever the socket, it is this machine."""
+
+
+class NotReached(Exception):
+    """There is nobody to talk to; the message says why."""
+
+
+class Dialer:
+    """Makes connections to one server. Raises ValueError for plain text to another machine."""
+
+    def __init__(self, address: Address, tls: ClientTls | None) -> None:
+        self._address = address
+        self._authority = LOCAL_AUTHORITY if address.path else address.target
+        self._tls: ssl.SSLContext | None = None
+        self._server_name: str | None = None
+        if address.path:
+            return
+        if tls is not None:
+            self._tls, self._server_name = tls.context(), tls.name_of(address.host)
+            self._authority = tls.server_name or address.target
+        elif not addresses.is_loopback(address.host):
+            raise ValueError(f"will not speak plain text to {address}: it is another machine, which takes TLS")
+
+    async def connect(self, owner: Owner) -> Connection:
+        """Return a new connection, once the server has greeted. Raises NotReached."""
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                transport, connection = await self._open(owner)
+                await self._expect_greeting(transport, connection)
+                return connection
+        except (OSError, ValueError) as error:
+            raise NotReached(self._explain(error)) from None
+
+    async def _open(self, owner: Owner) -> tuple[asyncio.BaseTransport, Connection]:
+        loop = asyncio.get_running_loop()
+
+        def made() -> Connection:
+            scheme = "http" if self._tls is None else "https"
+            return Connection(owner, name=str(self._address), authority=self._authority, scheme=scheme)
+
+        if self._address.path:
+            return await loop.create_unix_connection(made, sock=_unix_socket(self._address.path))
+        host, port = self._address.host, self._address.port
+        failure: OSError | None = None
+        # Looking a name up takes a thread, and what this one means is known.
+        for each in addresses.LOCALHOST_ADDRESSES if host == "localhost" else (host,):
+            try:
+                return await loop.create_connection(
+                    made, each, port, ssl=self._tls, server_hostname=self._server_name
+                )  # asyncio sets TCP_NODELAY
+            except OSError as error:
+                failure = failure or error
+        assert failure is not None, "there is always an address to try"
+        raise failure
+
+    async def _expect_greeting(self, transport: asyncio.BaseTransport, connection: Connection) -> None:
+        try:
+            secure = transport.get_extra_info("ssl_object")
+            if secure is not None and secure.selected_alpn_protocol() != ALPN_HTTP2:
+                raise NotReached(f"{self._address} does not speak HTTP/2 (no ALPN {ALPN_HTTP2})")
+            if not await connection.greeted():
+                raise NotReached(connection.closing)
+        except BaseException:
+            connection.abort()
+            raise
+
+    def _explain(self, error: OSError | ValueError) -> str:
+        match error:
+            case ssl.SSLCertVerificationError():
+                return f"the certificate of {self._address} is not accepted: {error.verify_message}"
+            case ssl.SSLError():
+                return f"the TLS handshake with {self._address} failed: {reason(error)}"
+            case OSError():
+                return local_socket.explain(self._address, CONNECT_SECONDS, error)
+            case _:
+                return f"{self._address} can't be looked up: {error}"
+
+
+def _unix_socket(path: str) -> socket.socket:
+    """Connect without waiting: asyncio takes a server whose queue is full for one that has answered."""
+    connecting = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connecting.setblocking(False)
+        connecting.connect(path)
+    except BaseException:
+        connecting.close()
+        raise
+    return connecting

@@ -1,0 +1,324 @@
+"""Calls share a connection and leave each other alone: deadlines, cancelling, windows, and the server's limit."""
+
+from __future__ import annotations
+
+import asyncio
+
+import anyio
+import pytest
+
+from cosi._pb.v1alpha1 import state_pb2
+from cosi.rpc.address import Address
+from cosi.rpc.codes import Method
+from cosi.rpc.http2 import frames
+from cosi.rpc.http2.client_connection import STREAM_WINDOW_BYTES
+from cosi.rpc.http2.errors import ErrorCode
+from cosi.rpc.http2.grpc_response import MAX_MESSAGE_BYTES
+from cosi.rpc.http2.status import Code
+from cosi.rpc.remote.calls import Calls
+from cosi.rpc.remote.channel import Closed
+from cosi.state import errors
+from tests.cosi.rpc.remote.clock import Clock
+from tests.cosi.rpc.remote.raw_server import (
+    ABOUT,
+    Peer,
+    RawServer,
+    calling,
+    get,
+    listening,
+    message,
+    opening,
+    trailers,
+    watch,
+)
+
+pytestmark = pytest.mark.anyio
+
+DEADLINE_SECONDS = 40.0
+PIECE = bytes(60_000)
+
+
+async def meet(server: RawServer, calls: Calls) -> Peer:
+    """Return the server's end of a connection on which a call was answered, the first."""
+    asking = asyncio.create_task(get(calls))
+    peer = await server.accepted()
+    await peer.answer(await peer.called())
+    await asking
+    return peer
+
+
+# --- deadlines ---
+
+
+async def test_the_deadline_around_a_call_travels_with_it_rounded_up(where: Address) -> None:
+    async with listening(where) as server, calling(where) as calls:
+        peer = await meet(server, calls)
+
+        async def hurried() -> bytes:
+            with anyio.fail_after(2 * DEADLINE_SECONDS), anyio.fail_after(DEADLINE_SECONDS):
+                return await get(calls)
+
+        begun = asyncio.get_running_loop().time()
+        asking = asyncio.create_task(hurried())
+        stream_id = await peer.called()
+        at_least = DEADLINE_SECONDS - (asyncio.get_running_loop().time() - begun)
+        await peer.answer(stream_id)
+        await asking
+
+    timeout = peer.headers[stream_id]["grpc-timeout"]
+    assert timeout.endswith("m")
+    assert at_least * 1000 < int(timeout.removesuffix("m")) <= DEADLINE_SECONDS * 1000 + 1
+
+
+@pytest.mark.parametrize("ending", [Code.DEADLINE_EXCEEDED, Code.CANCELLED])
+async def test_a_deadline_that_both_sides_notice_is_the_callers_own(where: Address, clock: Clock, ending: Code) -> None:
+    async with listening(where) as server, calling(where) as calls:
+        peer = await meet(server, calls)
+
+        async def hurried() -> bytes:
+            with anyio.fail_after(DEADLINE_SECONDS):
+                return await get(calls)
+
+        asking = asyncio.create_task(hurried())
+        stream_id = await peer.called()
+        await peer.say(opening(stream_id), trailers(stream_id, ending))
+        clock.put_forward(DEADLINE_SECONDS)
+
+        with pytest.raises(TimeoutError):
+            await asking
+
+
+async def test_a_server_that_has_less_time_than_its_caller_is_quoted(where: Address) -> None:
+    async with listening(where) as server, calling(where) as calls:
+        peer = await meet(server, calls)
+
+        async def patient() -> bytes:
+            with anyio.fail_after(DEADLINE_SECONDS):
+                return await get(calls)
+
+        asking = asyncio.create_task(patient())
+        stream_id = await peer.called()
+        await peer.say(opening(stream_id), trailers(stream_id, Code.DEADLINE_EXCEEDED))
+
+        with pytest.raises(errors.DeadlineExceeded):
+            await asking
+
+
+async def test_a_call_without_a_deadline_has_none_on_the_wire(where: Address) -> None:
+    async with listening(where) as server, calling(where) as calls:
+        peer = await meet(server, calls)
+
+    (headers,) = peer.headers.values()
+    assert "grpc-timeout" not in headers
+
+
+async def test_a_watch_outlives_the_scope_it_was_opened_in(where: Address) -> None:
+    async with listening(where) as server, calling(where) as calls:
+        watching = watch(calls)
+
+        async def opened() -> bytes | None:
+            with anyio.fail_after(DEADLINE_SECONDS):
+                return await watching.read()
+
+        opening_it = asyncio.create_task(opened())
+        peer = await server.accepted()
+        stream_id = await peer.called()
+        await peer.say(opening(stream_id), message(stream_id, b""))
+        await opening_it
+
+    assert "grpc-timeout" not in peer.headers[stream_id]
+
+
+async def test_a_list_has_the_deadline_of_its_scope(where: Address) -> None:
+    async with listening(where) as server, calling(where) as calls:
+        listing = calls.stream(Method.LIST, state_pb2.ListRequest(), ABOUT)
+
+        async def hurried() -> bytes | None:
+            with anyio.fail_after(DEADLINE_SECONDS):
+                return await listing.read()
+
+        asking = asyncio.create_task(hurried())
+        peer = await server.accepted()
+        stream_id = await peer.called()
+        await peer.say(opening(stream_id), trailers(stream_id))
+
+        assert await asking is None
+    assert "grpc-timeout" in peer.headers[stream_id]
+
+
+# --- cancelling ---
+
+
+async def test_a_call_that_is_given_up_resets_its_stream_at_once_and_no_other(where: Address) -> None:
+    async with listening(where) as server, calling(where) as calls:
+        peer = await meet(server, calls)
+        given_up, other = asyncio.create_task(get(calls)), asyncio.create_task(get(calls))
+        one, two = await peer.called(), await peer.called()
+        given_up.cancel()
+        await peer.until(lambda: frames.RstStream(one, ErrorCode.CANCEL) in peer.heard)
+        await peer.say(opening(one), message(one, b"too late"), trailers(one))
+        await peer.answer(two)
+
+        assert await other == b"answer"
+    assert given_up.cancelled()
+    assert [frame.stream_id for frame in peer.heard if isinstance(frame, frames.RstStream)] == [one]
+
+
+async def test_a_call_in_a_scope_that_was_cancelled_before_is_not_made(where: Address) -> None:
+    async with listening(where) as server, calling(where) as calls:
+        peer = await meet(server, calls)
+        with anyio.move_on_after(0) as scope:
+            await get(calls)
+        await peer.settle()
+
+    assert scope.cancelled_caught
+    assert list(peer.headers) == [1]
+
+
+async def test_a_read_that_is_given_up_takes_nothing(where: Address) -> None:
+    async with listening(where) as server, calling(where) as calls:
+        watching = watch(calls)
+        impatient = asyncio.create_task(watching.read())
+        peer = await server.accepted()
+        stream_id = await peer.called()
+        impatient.cancel()
+        await asyncio.wait((impatient,))
+        with anyio.move_on_after(0):
+            await watching.read()
+        await peer.say(opening(stream_id), message(stream_id, b"one"), trailers(stream_id))
+
+        assert [await watching.read(), await watching.read()] == [b"one", None]
+
+
+async def test_a_stream_that_is_closed_ends_for_its_reader_too(where: Address) -> None:
+    async with listening(where) as server, calling(where) as calls:
+        watching = watch(calls)
+        reading = asyncio.create_task(watching.read())
+        peer = await server.accepted()
+        stream_id = await peer.called()
+        watching.close()
+
+        with pytest.raises(Closed):
+            await reading
+        await peer.until(lambda: frames.RstStream(stream_id, ErrorCode.CANCEL) in peer.heard)
+
+
+async def test_a_stream_that_is_closed_while_it_waits_for_a_connection_is_never_begun(where: Address) -> None:
+    async with listening(where, greets=False) as server, calling(where) as calls:
+        watching = watch(calls)
+        reading = asyncio.create_task(watching.read())
+        peer = await server.accepted()
+        watching.close()
+        await peer.say(frames.Settings())
+
+        with pytest.raises(Closed):
+            await reading
+        await peer.settle()
+    assert peer.headers == {}
+
+
+# --- answers ---
+
+
+@pytest.mark.parametrize("contents", [[], [b"one", b"two"]], ids=["none", "two"])
+async def test_an_answer_that_is_not_one_message_is_a_protocol_violation(where: Address, contents: list[bytes]) -> None:
+    async with listening(where) as server, calling(where) as calls:
+        asking = asyncio.create_task(get(calls))
+        peer = await server.accepted()
+        stream_id = await peer.called()
+        await peer.say(opening(stream_id), *(message(stream_id, each) for each in contents), trailers(stream_id))
+
+        with pytest.raises(
+            errors.ProtocolViolation, match="the server's answer to Get makes no sense: not one message"
+        ):
+            await asking
+
+
+async def test_a_request_too_large_for_anybody_is_refused_here(where: Address) -> None:
+    async with listening(where) as server, calling(where) as calls:
+        peer = await meet(server, calls)
+        request = state_pb2.GetRequest(id="x" * MAX_MESSAGE_BYTES)
+
+        with pytest.raises(errors.LimitExceeded, match=f"at most {MAX_MESSAGE_BYTES} can be sent"):
+            await calls.unary(Method.GET, request, ABOUT)
+        await peer.settle()
+
+    assert list(peer.headers) == [1]
+
+
+# --- flow control ---
+
+
+async def test_a_stream_that_is_not_read_stops_its_sender_and_nobody_else(where: Address) -> None:
+    async with listening(where) as server, calling(where) as calls:
+        watching = watch(calls)
+        first = asyncio.create_task(watching.read())
+        peer = await server.accepted()
+        stream_id = await peer.called()
+        await peer.say(opening(stream_id), message(stream_id, b""))
+        await first
+        pieces = STREAM_WINDOW_BYTES // len(PIECE)
+        await peer.say(*[message(stream_id, PIECE)] * pieces)
+        asking = asyncio.create_task(get(calls))
+        await peer.answer(await peer.called())
+        assert await asking == b"answer"
+        await peer.settle()
+        assert credit(peer, stream_id) == 0
+
+        for _ in range(pieces):
+            assert await watching.read() == PIECE
+        await peer.until(lambda: credit(peer, stream_id) >= STREAM_WINDOW_BYTES / 2)
+
+
+def credit(peer: Peer, stream_id: int) -> int:
+    updates = [frame for frame in peer.heard if isinstance(frame, frames.WindowUpdate)]
+    return sum(frame.increment for frame in updates if frame.stream_id == stream_id)
+
+
+# --- the server's limit of calls at a time ---
+
+
+async def test_calls_over_the_servers_limit_wait_in_line(where: Address) -> None:
+    async with listening(where, {frames.MAX_CONCURRENT_STREAMS: 1}) as server, calling(where) as calls:
+        asking = [asyncio.create_task(get(calls)) for _ in range(3)]
+        peer = await server.accepted()
+        for number in range(3):
+            stream_id = await peer.called()
+            await peer.settle()
+            assert len(peer.headers) == number + 1
+            await peer.answer(stream_id, b"%d" % number)
+
+        assert await asyncio.gather(*asking) == [b"0", b"1", b"2"]
+
+
+async def test_who_gives_up_in_line_is_never_sent_and_holds_nobody_up(where: Address) -> None:
+    async with listening(where, {frames.MAX_CONCURRENT_STREAMS: 1}) as server, calling(where) as calls:
+        first = asyncio.create_task(get(calls))
+        peer = await server.accepted()
+        one = await peer.called()
+        impatient, patient = asyncio.create_task(get(calls)), asyncio.create_task(get(calls))
+        await peer.settle()
+        impatient.cancel()
+        first.cancel()
+        two = await peer.called()
+        await peer.answer(two)
+
+        assert await patient == b"answer"
+    assert list(peer.headers) == [one, two]
+    assert impatient.cancelled()
+
+
+async def test_a_server_that_takes_more_lets_in_who_waits_and_one_that_leaves_sends_them_away(where: Address) -> None:
+    async with listening(where, {frames.MAX_CONCURRENT_STREAMS: 1}) as server, calling(where) as calls:
+        asking = [asyncio.create_task(get(calls)) for _ in range(3)]
+        peer = await server.accepted()
+        one = await peer.called()
+        await peer.say(frames.Settings({frames.MAX_CONCURRENT_STREAMS: 2}))
+        two = await peer.called()
+        await peer.say(frames.GoAway(two, ErrorCode.NO_ERROR, b"max_age"))
+        with pytest.raises(errors.Unavailable, match="max_age"):
+            await asking[2]
+        await peer.answer(one)
+        await peer.answer(two)
+
+        assert [await asking[0], await asking[1]] == [b"answer"] * 2
