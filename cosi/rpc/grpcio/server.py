@@ -47,6 +47,8 @@ _OPTIONS: Final = (
     ("grpc.so_reuseport", 0),
 )
 
+_NOBODY: Final = Peer()
+
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
@@ -163,7 +165,9 @@ def _call_of(context: Context) -> Call:
 
 def _peer_of(context: Context) -> Peer:
     kind, _, where = context.peer().partition(":")
-    address = unquote(where) if kind in ("ipv4", "ipv6") else ""
+    if kind not in ("ipv4", "ipv6"):
+        return _NOBODY  # a unix socket: its clients have neither address nor certificate
+    address = unquote(where)
     certificates = context.auth_context().get("x509_pem_cert")
     if not certificates:
         return Peer(address)

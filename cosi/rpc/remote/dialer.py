@@ -65,12 +65,10 @@ class Dialer:
             return await loop.create_unix_connection(made, sock=_unix_socket(self._address.path))
         host, port = self._address.host, self._address.port
         failure: OSError | None = None
-        # Looking a name up takes a thread, and what this one means is known.
+        # Looking a name up takes a thread, and what this one means is known. TCP_NODELAY is asyncio's default.
         for each in addresses.LOCALHOST_ADDRESSES if host == "localhost" else (host,):
             try:
-                return await loop.create_connection(
-                    made, each, port, ssl=self._tls, server_hostname=self._server_name
-                )  # asyncio sets TCP_NODELAY
+                return await loop.create_connection(made, each, port, ssl=self._tls, server_hostname=self._server_name)
             except OSError as error:
                 failure = failure or error
         assert failure is not None, "there is always an address to try"

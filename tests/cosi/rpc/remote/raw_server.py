@@ -10,6 +10,7 @@ async with listening(where) as server, calling(where) as calls:
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -180,6 +181,15 @@ async def calling(where: Address, tls: ClientTls | None = None) -> AsyncIterator
 async def get(calls: Calls) -> bytes:
     """Make a call with one answer."""
     return await calls.unary(Method.GET, state_pb2.GetRequest(), ABOUT)
+
+
+async def meet(server: RawServer, calls: Calls) -> Peer:
+    """Return the server's end of a connection on which a call was answered, the first."""
+    asking = asyncio.create_task(get(calls))
+    peer = await server.accepted()
+    await peer.answer(await peer.called())
+    await asking
+    return peer
 
 
 def watch(calls: Calls) -> MessageStream:
