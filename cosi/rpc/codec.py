@@ -18,7 +18,8 @@ from cosi.resource import wire
 from cosi.resource.query import LabelQuery, LabelTerm, Operation, Query
 from cosi.resource.registry import Registry
 from cosi.resource.resource import AnyResource, Resource
-from cosi.rpc.seam import ENVELOPE, Frames, frame
+from cosi.rpc.http2.grpc_request import ENVELOPE
+from cosi.rpc.seam import Frames, frame
 from cosi.state import errors
 from cosi.state.event import Event, EventType
 

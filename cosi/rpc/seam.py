@@ -15,17 +15,16 @@ from __future__ import annotations
 
 import abc
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from struct import Struct
 from typing import Final, NamedTuple
 
 import msgspec
 import structlog
 
 from cosi.rpc.codes import ERROR_KEY, code_of, name_of
+from cosi.rpc.http2.grpc_request import ENVELOPE
 from cosi.rpc.http2.status import Code
 from cosi.state import wakeups
 
-ENVELOPE: Final = Struct(">BL")  # compressed flag, length
 _pack = ENVELOPE.pack
 _unpack_from = ENVELOPE.unpack_from
 

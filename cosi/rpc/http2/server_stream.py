@@ -6,18 +6,16 @@
 A message is whole when its envelope says so; a request that ends inside one is broken.
 """
 
-from struct import Struct
-
 from cosi.rpc.http2.errors import ErrorCode, StreamError
 from cosi.rpc.http2.frame_writer import SendStream
+from cosi.rpc.http2.grpc_request import ENVELOPE
 from cosi.rpc.http2.limits import MAX_REQUEST_BYTES
 from cosi.rpc.http2.request_head import UNCOMPRESSED_ONLY, GrpcRefusal, RequestHead
 from cosi.rpc.http2.status import Code
 from cosi.rpc.http2.windows import ReceiveWindow
 
-_ENVELOPE = Struct(">BL")  # compressed flag, length
-_unpack_envelope = _ENVELOPE.unpack_from
-ENVELOPE_BYTES = _ENVELOPE.size
+_unpack_envelope = ENVELOPE.unpack_from
+ENVELOPE_BYTES = ENVELOPE.size
 
 
 class Refused(Exception):

@@ -10,10 +10,10 @@ import anyio.lowlevel
 import pytest
 
 from cosi.rpc.http2 import frames
-from cosi.rpc.http2.grpc_request import envelope
+from cosi.rpc.http2.grpc_request import ENVELOPE, envelope
 from cosi.rpc.http2.limits import MAX_REQUEST_BYTES, STREAM_WINDOW_BYTES
 from cosi.rpc.http2.status import Code
-from cosi.rpc.seam import ENVELOPE, Call, Frames, frame
+from cosi.rpc.seam import Call, Frames, frame
 from tests.cosi.rpc.native.handlers import CLIENT, ECHO, SERVER, UNARY, Stay, served
 from tests.cosi.rpc.native.raw_client import RawClient, connected
 
