@@ -207,8 +207,9 @@ class ClientConnection:
                 return self._handle_goaway(frame)
             case frames.Settings(ack=False):
                 self._max_calls = frame.values.get(frames.MAX_CONCURRENT_STREAMS, self._max_calls)
-                self._writer.apply(frame, [call.request for call in self._calls.values()])
+                # What is sent from here on may rely on them, so their acknowledgement comes first.
                 self._writer.reply(frames.Settings(ack=True))
+                self._writer.apply(frame, [call.request for call in self._calls.values()])
             case frames.WindowUpdate():
                 self._handle_window_update(frame)
             case frames.Ping(ack=False):
