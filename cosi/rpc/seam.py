@@ -21,11 +21,10 @@ import msgspec
 import structlog
 
 from cosi.rpc.codes import ERROR_KEY, code_of, name_of
-from cosi.rpc.http2.grpc_request import ENVELOPE
+from cosi.rpc.http2.grpc_request import ENVELOPE, envelope
 from cosi.rpc.http2.status import Code
 from cosi.state import wakeups
 
-_pack = ENVELOPE.pack
 _unpack_from = ENVELOPE.unpack_from
 
 MAX_STATUS_MESSAGE_BYTES: Final = 2048
@@ -108,9 +107,8 @@ class Service(msgspec.Struct, frozen=True):
     bidirectional: Mapping[str, Bidirectional] = {}
 
 
-def frame(message: bytes) -> Frames:
-    """Put an uncompressed message into its envelope."""
-    return _pack(0, len(message)) + message
+frame: Final[Callable[[bytes], Frames]] = envelope
+"""Puts an uncompressed message into its envelope."""
 
 
 def refusal_of(error: Exception) -> Refusal:

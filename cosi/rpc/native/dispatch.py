@@ -151,12 +151,10 @@ class Dispatch:
                 self._core.finish(stream_id, Code.UNIMPLEMENTED, "the method takes one message, and several came")
                 return
             request.message = event.content
-            if event.last:
-                self._start_in_turn(request)
         elif (call := self._calls.get(stream_id)) and call.requests is not None:
             call.requests.put(event.content)
-            if event.last:
-                call.requests.end()
+        if event.last:
+            self._end_request(stream_id)
 
     def _end_request(self, stream_id: int) -> None:
         if request := self._requests.get(stream_id):

@@ -16,7 +16,7 @@ from typing import Final
 
 from google.protobuf.message import Message
 
-from cosi._pb.v1alpha1 import resource_pb2, state_pb2
+from cosi._pb.v1alpha1 import state_pb2
 from cosi.resource import wire
 from cosi.resource.metadata import Kind, Metadata, Phase, Pointer
 from cosi.resource.query import ALL, Query
@@ -85,7 +85,9 @@ class RemoteState:
 
     async def create(self, resource: AnyResource, *, owner: str = "") -> AnyResource:
         """Store a new resource. Raises AlreadyExists, OwnerConflict."""
-        request = state_pb2.CreateRequest(resource=_message(resource), options=state_pb2.CreateOptions(owner=owner))
+        request = state_pb2.CreateRequest(
+            resource=wire.to_message(resource), options=state_pb2.CreateOptions(owner=owner)
+        )
         data = await self._calls.unary(Method.CREATE, request, resource.metadata)
         return answer.resource(state_pb2.CreateResponse, data, self._registry, Method.CREATE, resource.metadata)
 
@@ -94,7 +96,7 @@ class RemoteState:
     ) -> AnyResource:
         """Replace a resource. Raises NotFound, OwnerConflict, VersionConflict, PhaseConflict."""
         options = state_pb2.UpdateOptions(owner=owner, expected_phase=expected_phase)
-        request = state_pb2.UpdateRequest(new_resource=_message(resource), options=options)
+        request = state_pb2.UpdateRequest(new_resource=wire.to_message(resource), options=options)
         data = await self._calls.unary(Method.UPDATE, request, resource.metadata)
         return answer.resource(state_pb2.UpdateResponse, data, self._registry, Method.UPDATE, resource.metadata)
 
@@ -188,7 +190,3 @@ class _Primitives:
         self.destroy = core.destroy
         self.watch = core.watch
         self.watch_kind = core.watch_kind
-
-
-def _message(resource: AnyResource) -> resource_pb2.Resource:
-    return resource_pb2.Resource.FromString(wire.encode(resource))
