@@ -6,7 +6,8 @@ from pathlib import Path
 
 from anyio import to_thread
 
-from cosi.controller.controller import Controller, exclusive, weak
+from cosi.controller.controller import Controller
+from cosi.controller.dependencies import exclusive, weak
 from cosi.controller.runtime import Runtime
 from resources import boot_image, boot_status
 from resources.boot_image import BootImage

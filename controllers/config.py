@@ -12,7 +12,8 @@ import anyio
 import watchfiles
 from anyio import to_thread
 
-from cosi.controller.controller import Controller, destroy_ready, exclusive
+from cosi.controller.controller import Controller
+from cosi.controller.dependencies import destroy_ready, exclusive
 from cosi.controller.runtime import Runtime
 from cosi.state import errors
 from resources.config_status import ID, ConfigFault, ConfigStatus, ConfigStatusSpec

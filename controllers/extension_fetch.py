@@ -14,7 +14,8 @@ from anyio import to_thread
 from anyio.abc import TaskGroup
 
 from cosi.backoff import Backoff
-from cosi.controller.controller import Controller, destroy_ready, exclusive, strong
+from cosi.controller.controller import Controller
+from cosi.controller.dependencies import destroy_ready, exclusive, strong
 from cosi.controller.runtime import Runtime
 from cosi.state import errors
 from resources.extension_image import ExtensionImage, ExtensionImageSpec, FetchState

@@ -7,7 +7,8 @@ from typing import Final
 
 from anyio import to_thread
 
-from cosi.controller.controller import Controller, exclusive, weak
+from cosi.controller.controller import Controller
+from cosi.controller.dependencies import exclusive, weak
 from cosi.controller.runtime import Runtime
 from resources import boot_status
 from resources.boot_status import BootStatus

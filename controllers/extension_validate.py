@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from anyio import to_thread
 
-from cosi.controller.controller import Controller, destroy_ready, exclusive, strong
+from cosi.controller.controller import Controller
+from cosi.controller.dependencies import destroy_ready, exclusive, strong
 from cosi.controller.runtime import Runtime
 from cosi.state import errors
 from resources.extension_image import ExtensionImage, FetchState

@@ -14,7 +14,8 @@ from typing import Final
 import msgspec
 from anyio import to_thread
 
-from cosi.controller.controller import Controller, exclusive, weak
+from cosi.controller.controller import Controller
+from cosi.controller.dependencies import exclusive, weak
 from cosi.controller.runtime import Runtime
 from resources import boot_image, machine_config, upgrade_request
 from resources.boot_image import BootImage, BootImageSpec

@@ -66,6 +66,15 @@ class Wakeups:
                 waiter.set_result(None)
 
 
+    def wake_one(self) -> None:
+        """Wake the task that has waited longest."""
+        for waiter in self.waiters:
+            if not waiter.done():
+                del self.waiters[waiter]
+                waiter.set_result(None)
+                return
+
+
 class KeyedWakeups:
     """The tasks that wait for one thing each among many, so that what happens to one wakes nobody else."""
 

@@ -1,151 +1,180 @@
-"""Runs controllers on a state: one watch for each kind that anybody reads, one task for each controller.
+"""Runs controllers on a state: one watch for each kind that anybody reads, one runner for each controller.
 
-        state ──watch──▶ engine ──signal──▶ controller ──writes──▶ state
+        state ──watch──▶ engine ──signal or queue──▶ controller ──writes──▶ state
 
 Controllers meet only in the state. An event wakes the controllers whose inputs it concerns; ten thousand events before
-a controller looks are one wake-up. A controller that raises is restarted with exponential backoff, and the others do
-not notice. A watch that fails is opened again, and wakes everybody who reads the kind, because nobody knows what was
-missed.
+a controller looks are one wake-up of a Controller, and one item each of a QController. What raises is retried with
+exponential backoff, and the others do not notice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Final, Protocol
 
 import anyio
 import structlog
 from anyio.abc import TaskGroup, TaskStatus
 
-from cosi.backoff import Backoff
-from cosi.controller.controller import Controller, Input
+from cosi import clock as clocks
+from cosi.controller.controller import Controller
+from cosi.controller.counters import Counters
+from cosi.controller.dependencies import Input, InputMode
+from cosi.controller.engine.cache import CachedState
 from cosi.controller.engine.graph import DependencyGraph
-from cosi.controller.runtime import Runtime
-from cosi.controller.signal import Signal
+from cosi.controller.engine.kind_watch import KindWatch
+from cosi.controller.engine.limiter import Rate
+from cosi.controller.engine.queue_runner import QueueRunner
+from cosi.controller.engine.services import Services
+from cosi.controller.engine.supervisor import Supervisor
+from cosi.controller.qcontroller import QController
+from cosi.journal.journal import Journal
+from cosi.journal.records import Change
 from cosi.resource.metadata import Kind
-from cosi.state import errors
-from cosi.state.core import CoreState, Watch
-from cosi.state.state import State
+from cosi.state.core import CoreState
+
+SHUTDOWN_SECONDS: Final = 10.0
+"""How long controllers may take to stop before those that have not are named in the log."""
 
 _log = structlog.get_logger(component="engine")
 
 
-class Engine:
-    """A set of controllers on one state. Register, then `run`; registering goes on while running."""
+class Runner(Protocol):
+    """The engine's side of one controller, of whatever sort."""
 
-    def __init__(self, state: CoreState) -> None:
+    name: str
+
+    @property
+    def counters(self) -> Counters:
+        """What was counted so far."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether it does nothing before something changes or the clock moves."""
+
+    def wake(self, mode: InputMode, change: Change) -> None:
+        """Tell it that an input has changed."""
+
+    def resync(self, kind: Kind) -> None:
+        """Tell it that changes of a kind may have been missed."""
+
+    async def run(self) -> None:
+        """Run the controller."""
+
+
+class Engine:
+    """A set of controllers on one state. Register, then `run`, once; registering goes on while running.
+
+    `cached` are the kinds that controllers read from memory. `change_rate` limits the writes of each controller.
+    `on_overdue` is called, from another thread, when controllers have not stopped after `shutdown_seconds`.
+    """
+
+    def __init__(
+        self,
+        core: CoreState,
+        *,
+        cached: Collection[Kind] = (),
+        change_rate: Rate | None = None,
+        journal: Journal | None = None,
+        clock: clocks.Clock = clocks.SYSTEM,
+        shutdown_seconds: float = SHUTDOWN_SECONDS,
+        on_overdue: Callable[[], None] | None = None,
+    ) -> None:
         self.graph = DependencyGraph()
-        self._state = state if isinstance(state, State) else State(state)
-        self._supervisors: dict[str, _Supervisor] = {}
-        self._watched: set[Kind] = set()
+        self.journal = journal if journal is not None else Journal()
+        self._cached = CachedState(core, cached)
+        self._services = Services(core, self._cached, self.journal, clock, change_rate, self._set_inputs)
+        self._shutdown_seconds = shutdown_seconds
+        self._on_overdue = on_overdue
+        self._runners: dict[str, Runner] = {}
+        self._watches: dict[Kind, KindWatch] = {}
+        self._stopped: set[str] = set()
         self._tasks: TaskGroup | None = None
 
-    def register(self, controller: Controller) -> None:
-        """Add a controller; it starts with the engine, or at once if the engine runs. Raises Clash."""
+    @property
+    def counters(self) -> Mapping[str, Counters]:
+        """What was counted of each controller."""
+        return {name: runner.counters for name, runner in self._runners.items()}
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing happens before somebody else writes or the clock moves; for states in this process only."""
+        return all(watch.caught_up for watch in self._watches.values()) and all(
+            runner.idle for runner in self._runners.values()
+        )
+
+    def register(self, controller: Controller | QController) -> None:
+        """Add a controller; it starts with the engine, or at once if the engine runs.
+
+        Raises Clash if its name or an output is taken, ValueError if it declares what its sort can't have.
+        """
+        runner: Runner
+        if isinstance(controller, QController):
+            runner = QueueRunner(controller, self._services)
+        else:
+            runner = Supervisor(controller, self._services)
         self.graph.add(controller.name, controller.inputs, controller.outputs)
-        supervisor = self._supervisors[controller.name] = _Supervisor(controller, self._state, self._update_inputs)
+        self._runners[controller.name] = runner
         if self._tasks is not None:
-            self._tasks.start_soon(self._start, supervisor)
+            self._tasks.start_soon(self._start, runner)
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Run all controllers until cancelled. Reports started once every watch is set up."""
-        async with anyio.create_task_group() as tasks:
-            self._tasks = tasks
-            try:
+        overdue = threading.Timer(self._shutdown_seconds, self._overdue)
+        overdue.daemon = True
+        try:
+            async with anyio.create_task_group() as tasks:
+                self._tasks = tasks
                 await self._watch_inputs()
-                for supervisor in list(self._supervisors.values()):
-                    tasks.start_soon(supervisor.run)
+                for runner in list(self._runners.values()):
+                    tasks.start_soon(self._run, runner)
                 task_status.started()
-                await anyio.sleep_forever()
-            finally:
-                self._tasks = None
-                self._watched.clear()
+                try:
+                    await anyio.sleep_forever()
+                finally:
+                    overdue.start()
+        finally:
+            self._tasks = None
+            overdue.cancel()
 
-    async def _start(self, supervisor: _Supervisor) -> None:
+    async def _start(self, runner: Runner) -> None:
         await self._watch_inputs()
-        await supervisor.run()
+        await self._run(runner)
 
-    async def _update_inputs(self, name: str, inputs: Sequence[Input]) -> None:
+    async def _run(self, runner: Runner) -> None:
+        try:
+            await runner.run()
+        finally:
+            self._stopped.add(runner.name)
+
+    async def _set_inputs(self, name: str, inputs: Sequence[Input]) -> None:
         self.graph.set_inputs(name, inputs)
         await self._watch_inputs()
 
     async def _watch_inputs(self) -> None:
-        """Open a watch for every input's kind that has none yet; a watch once opened stays."""
+        """Open a watch for every kind that is read and has none yet; a watch once opened stays."""
         assert self._tasks is not None
-        for kind in self.graph.kinds() - self._watched:
-            self._watched.add(kind)
-            await self._tasks.start(self._watch, kind)
+        for kind in (self.graph.kinds() | self._cached.caches.keys()) - self._watches.keys():
+            cache = self._cached.caches.get(kind)
+            watch = self._watches[kind] = KindWatch(
+                self._services.core, kind, cache, self._services.clock, deliver=self._deliver, resync=self._resync
+            )
+            await self._tasks.start(watch.run)
 
-    async def _watch(self, kind: Kind, *, task_status: TaskStatus[None]) -> None:
-        backoff = Backoff()
-        first = True
-        while True:
-            try:
-                async with self._state.watch_kind(kind) as watch:
-                    if first:
-                        task_status.started()
-                        first = False
-                    else:
-                        self._wake(self.graph.readers_of(kind))
-                    error = await self._dispatch(watch, backoff)
-            except errors.StateError as failure:
-                error = failure
-            delay = backoff.next()
-            _log.warning("watch failed", kind=kind.type, namespace=kind.namespace, error=str(error), retry_in=delay)
-            await anyio.sleep(delay)
+    def _deliver(self, change: Change) -> None:
+        """Wake whom a change concerns."""
+        metadata = change.metadata
+        for name, wanted in self.graph.readers(metadata.kind):
+            if wanted.concerns(metadata):
+                self._runners[name].wake(wanted.mode, change)
 
-    async def _dispatch(self, watch: Watch, backoff: Backoff) -> Exception:
-        """Wake whom events concern, until the watch fails; return why it did."""
-        while events := await watch.batch():
-            for event in events:
-                if event.error is not None:
-                    return event.error
-                if event.resource is not None:
-                    self._wake(self.graph.concerned(event.resource.metadata))
-            backoff.reset()
-        return errors.Unavailable("the watch ended")
+    def _resync(self, kind: Kind) -> None:
+        for name in {name for name, _ in self.graph.readers(kind)}:
+            self._runners[name].resync(kind)
 
-    def _wake(self, names: Iterable[str]) -> None:
-        for name in names:
-            self._supervisors[name].signal.set()
-
-
-class _Supervisor:
-    """Runs one controller, again and again while it fails."""
-
-    def __init__(
-        self, controller: Controller, state: State, update_inputs: Callable[[str, Sequence[Input]], Awaitable[None]]
-    ) -> None:
-        self._controller = controller
-        self._state = state
-        self._update_inputs = update_inputs
-        self._backoff = Backoff()
-        self._log = structlog.get_logger(controller=controller.name)
-        self.signal = Signal()
-
-    async def run(self) -> None:
-        """Run the controller until it returns."""
-        while True:
-            self.signal.set()
-            try:
-                await self._controller.run(self._runtime())
-            except Exception as error:
-                delay = self._backoff.next()
-                self._log.error("controller failed", exc_info=error, restart_in=round(delay, 3))
-                await anyio.sleep(delay)
-                await self._update_inputs(self._controller.name, self._controller.inputs)
-            else:
-                self._log.debug("controller finished")
-                return
-
-    def _runtime(self) -> Runtime:
-        name = self._controller.name
-        return Runtime(
-            name,
-            self._state,
-            inputs=self._controller.inputs,
-            outputs=self._controller.outputs,
-            signal=self.signal,
-            log=self._log,
-            on_reconciled=self._backoff.reset,
-            on_inputs=lambda inputs: self._update_inputs(name, inputs),
-        )
+    def _overdue(self) -> None:
+        late = sorted(self._runners.keys() - self._stopped)
+        _log.error("controllers did not stop in time", controllers=late, seconds=self._shutdown_seconds)
+        if self._on_overdue is not None:
+            self._on_overdue()

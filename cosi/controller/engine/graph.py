@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
+from typing import NamedTuple
 
-from cosi.controller.controller import Input, Output, OutputSharing
-from cosi.resource.metadata import Kind, Metadata
+from cosi.controller.dependencies import Input, InputMode, Output, OutputSharing
+from cosi.resource.metadata import Kind
 
 
 class Clash(ValueError):
     """A controller can't join: its name is taken, or an output belongs to another one alone."""
+
+
+class Edge(NamedTuple):
+    """A controller reads or writes a type; an output has neither namespace nor id."""
+
+    controller: str
+    kind: InputMode | OutputSharing
+    namespace: str
+    type: str
+    id: str
 
 
 class DependencyGraph:
@@ -28,8 +39,8 @@ class DependencyGraph:
             for other, taken in self._writers(output.type):
                 if OutputSharing.EXCLUSIVE in (output.sharing, taken.sharing):
                     raise Clash(
-                        f"controller {name} can't write {output.type} ({output.sharing.value}): "
-                        f"{other} writes it ({taken.sharing.value})"
+                        f"controller {name} can't write {output.type} ({output.sharing}): "
+                        f"{other} writes it ({taken.sharing})"
                     )
         self._outputs[name] = tuple(outputs)
         self.set_inputs(name, inputs)
@@ -42,18 +53,27 @@ class DependencyGraph:
             for each in wanted:
                 self._readers.setdefault(each.kind, []).append((reader, each))
 
-    def concerned(self, metadata: Metadata) -> Set[str]:
-        """Return the names of the controllers that a change of this resource must wake."""
-        readers = self._readers.get(metadata.kind, ())
-        return {name for name, wanted in readers if wanted.concerns(metadata)}
-
-    def readers_of(self, kind: Kind) -> Set[str]:
-        """Return the names of the controllers with an input of this kind."""
-        return {name for name, _ in self._readers.get(kind, ())}
+    def readers(self, kind: Kind) -> Sequence[tuple[str, Input]]:
+        """Return who reads a kind, and by which input."""
+        return self._readers.get(kind, ())
 
     def kinds(self) -> Set[Kind]:
         """Return the kinds that are anybody's input."""
         return self._readers.keys()
+
+    def edges(self) -> Sequence[Edge]:
+        """Return every dependency there is, sorted."""
+        read = [
+            Edge(name, wanted.mode, *wanted.kind, wanted.id or "")
+            for name, inputs in self._inputs.items()
+            for wanted in inputs
+        ]
+        written = [
+            Edge(name, output.sharing, "", output.type, "")
+            for name, outputs in self._outputs.items()
+            for output in outputs
+        ]
+        return sorted(read + written)
 
     def _writers(self, type: str) -> Sequence[tuple[str, Output]]:
         return [(name, output) for name, outputs in self._outputs.items() for output in outputs if output.type == type]

@@ -5,7 +5,8 @@ from contextlib import asynccontextmanager
 
 import anyio
 
-from cosi.controller.controller import Controller, Input, destroy_ready, exclusive, strong, weak
+from cosi.controller.controller import Controller
+from cosi.controller.dependencies import Input, destroy_ready, exclusive, strong, weak
 from cosi.controller.engine.engine import Engine
 from cosi.controller.runtime import Runtime
 from cosi.resource.definition import Definition

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import anyio
 import pytest
 
-from cosi.controller.controller import Controller, Input, exclusive, weak
+from cosi.controller.controller import Controller
+from cosi.controller.dependencies import Input, exclusive, weak
 from cosi.controller.engine.engine import Engine
 from cosi.controller.engine.graph import Clash
 from cosi.controller.runtime import Runtime

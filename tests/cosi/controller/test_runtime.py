@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from cosi.controller.controller import Controller, exclusive, strong, weak
+from cosi.controller.controller import Controller
+from cosi.controller.dependencies import exclusive, strong, weak
 from cosi.controller.runtime import Runtime
 from cosi.resource.metadata import Pointer
 from cosi.state import errors
