@@ -1,23 +1,23 @@
 """Brings the images of desired extensions into the local store, and says how far each has come.
 
-Each image has a task of its own, so a registry that does not answer holds up nobody else. A fetch that fails is tried
-again with backoff, for ever: a missing tag may be pushed, a registry may come back.
+A few are fetched at once, so a registry that does not answer holds up nobody else. A fetch that fails is tried again
+with backoff, for ever: a missing tag may be pushed, a registry may come back.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
 import anyio
 from anyio import to_thread
-from anyio.abc import TaskGroup
 
-from cosi.backoff import Backoff
-from cosi.controller.controller import Controller
-from cosi.controller.dependencies import destroy_ready, exclusive, strong
-from cosi.controller.runtime import Runtime
-from cosi.state import errors
+from cosi.controller.dependencies import exclusive, mapped_destroy_ready, primary
+from cosi.controller.outcome import Retry
+from cosi.controller.qcontroller import QController
+from cosi.controller.qruntime import QRuntime
+from cosi.resource.metadata import Metadata, Pointer
 from resources.extension_image import ExtensionImage, ExtensionImageSpec, FetchState
 from resources.extension_spec import ExtensionSpec
 from talos.extensions.blobs import BlobStore
@@ -33,70 +33,61 @@ PROGRESS_SECONDS: Final = 0.2
 """How often progress is published while bytes flow."""
 
 
-class ExtensionFetchController(Controller):
+class ExtensionFetchController(QController):
     """Fetches into `store`; relative layout paths start at `base_directory`."""
 
     name = "runtime.ExtensionFetchController"
-    inputs = (strong(ExtensionSpec), destroy_ready(ExtensionImage))
+    inputs = (primary(ExtensionSpec), mapped_destroy_ready(ExtensionImage))
     outputs = (exclusive(ExtensionImage),)
+    concurrency = MAX_CONCURRENT_FETCHES
 
     def __init__(self, store: BlobStore, *, base_directory: Path, platform: Platform) -> None:
         self._store = store
         self._base_directory = base_directory
         self._platform = platform
-        self._slots = anyio.Semaphore(MAX_CONCURRENT_FETCHES)
+        # Between a blob's last byte and the status that names it nobody may sweep.
+        self._accounting = anyio.Lock()
 
-    async def run(self, runtime: Runtime) -> None:
-        """Keep one fetch going for each desired extension that is not here yet."""
-        fetches: dict[str, _Fetch] = {}
-        async with anyio.create_task_group() as tasks:
-            async for _ in runtime.reconcile():
-                for extension in await runtime.list(ExtensionSpec):
-                    if extension.metadata.tearing_down:
-                        if extension.id in fetches:
-                            await fetches.pop(extension.id).stop()
-                        await self._drop(runtime, extension)
-                    elif extension.id not in fetches:
-                        await runtime.add_finalizer(extension.pointer)
-                        fetches[extension.id] = self._start(tasks, runtime, extension)
+    async def map_input(self, runtime: QRuntime, changed: Metadata) -> Iterable[Pointer]:
+        """Look at an extension again when its image can go."""
+        return (ExtensionSpec.pointer_to(changed.id),)
 
-    def _start(self, tasks: TaskGroup, runtime: Runtime, extension: ExtensionSpec) -> _Fetch:
-        fetch = _Fetch()
+    async def reconcile(self, runtime: QRuntime, item: Pointer) -> None:
+        """Fetch the image of an extension unless it is here, or let it go."""
+        extension = await runtime.find(ExtensionSpec, item.id)
+        if extension is None:
+            return
+        if extension.metadata.tearing_down:
+            await self._drop(runtime, extension)
+            return
+        await runtime.add_finalizer(item)
+        known = await runtime.find(ExtensionImage, item.id)
+        if known is None or known.spec.state is not FetchState.READY:
+            async with runtime.until_teardown(item):
+                before = known.spec if known is not None else ExtensionImageSpec(image=extension.spec.image)
+                await self._fetch(runtime, extension, before.model_copy(update={"state": FetchState.FETCHING}))
 
-        async def run() -> None:
-            with fetch.scope:
-                await self._fetch_until_ready(runtime, extension)
-            fetch.ended.set()
-
-        tasks.start_soon(run)
-        return fetch
-
-    async def _fetch_until_ready(self, runtime: Runtime, extension: ExtensionSpec) -> None:
-        image = extension.spec.image
-        known = await runtime.find(ExtensionImage, extension.id)
-        if known is not None and known.spec.state is FetchState.READY:
-            return  # from before this controller was restarted
-        log = runtime.log.bind(extension=extension.id)
-        backoff = Backoff()
-        status = ExtensionImageSpec(image=image)
-        while True:
+    async def _fetch(self, runtime: QRuntime, extension: ExtensionSpec, status: ExtensionImageSpec) -> None:
+        await _publish(runtime, extension.id, status)
+        with self._store.holding() as held:
             try:
-                async with self._slots:
-                    status = status.model_copy(update={"state": FetchState.FETCHING})
-                    await _publish(runtime, extension.id, status)
-                    pulled = await self._pull(runtime, extension, status)
+                pulled = await self._pull(runtime, extension, status, held)
             except (PullError, InvalidCredentials, OSError) as error:
-                delay = backoff.next()
-                status = _failed(image, status.attempts + 1, error)
-                log.warning("fetch failed", error=str(error), attempts=status.attempts, retry_in=round(delay, 1))
-                await _publish(runtime, extension.id, status)
-                await anyio.sleep(delay)
-            else:
-                await _publish(runtime, extension.id, _ready(image, pulled))
-                log.info("image fetched", digest=pulled.digest, platform=pulled.platform, bytes=pulled.size)
-                return
+                await _publish(runtime, extension.id, _failed(status, error))
+                raise Retry(str(error)) from error
+            async with self._accounting:
+                await _publish(runtime, extension.id, _ready(status, pulled))
+        runtime.log.info(
+            "image fetched",
+            extension=extension.id,
+            digest=pulled.digest,
+            platform=pulled.platform,
+            bytes=pulled.size,
+        )
 
-    async def _pull(self, runtime: Runtime, extension: ExtensionSpec, status: ExtensionImageSpec) -> PulledImage:
+    async def _pull(
+        self, runtime: QRuntime, extension: ExtensionSpec, status: ExtensionImageSpec, held: set[str]
+    ) -> PulledImage:
         """Pull once, publishing progress meanwhile."""
         credentials = await to_thread.run_sync(Credentials.from_environment)
         latest: list[Progress] = []
@@ -121,6 +112,7 @@ class ExtensionFetchController(Controller):
                     base_directory=self._base_directory,
                     credentials=credentials,
                     progress=latest.append,
+                    held=held,
                 )
             except (PullError, OSError) as error:
                 outcome = error  # raised outside the task group, which would wrap it
@@ -129,42 +121,25 @@ class ExtensionFetchController(Controller):
             raise outcome
         return outcome
 
-    async def _drop(self, runtime: Runtime, extension: ExtensionSpec) -> None:
+    async def _drop(self, runtime: QRuntime, extension: ExtensionSpec) -> None:
         """Let an extension go: first its image, then our hold on it; then what only it needed leaves the store."""
-        image = ExtensionImage.pointer_to(extension.id)
-        try:
-            if not await runtime.teardown(image):
-                return  # whoever holds the image lets go of it, and its destroy-ready event brings us here again
-            await runtime.destroy(image)
-        except errors.NotFound:
-            pass
+        if not await runtime.remove(ExtensionImage.pointer_to(extension.id)):
+            return  # whoever holds the image lets go of it, and that brings us here again
         await runtime.remove_finalizer(extension.pointer)
-        kept = [item.spec.manifest for item in await runtime.list(ExtensionImage) if item.spec.manifest]
-        await to_thread.run_sync(self._keep_only, kept)
+        async with self._accounting:
+            kept = [item.spec.manifest for item in await runtime.list(ExtensionImage) if item.spec.manifest]
+            await to_thread.run_sync(self._keep_only, kept)
 
     def _keep_only(self, manifests: list[str]) -> None:
         needed = {blob for manifest in manifests for blob in load_image(self._store, manifest).blobs}
         self._store.keep_only(needed)
 
 
-class _Fetch:
-    """One extension's fetch: a scope to cancel it by, and whether it has ended."""
-
-    def __init__(self) -> None:
-        self.scope = anyio.CancelScope()
-        self.ended = anyio.Event()
-
-    async def stop(self) -> None:
-        """Cancel the fetch and wait until nothing of it can write any more."""
-        self.scope.cancel()
-        await self.ended.wait()
-
-
-async def _publish(runtime: Runtime, id: str, spec: ExtensionImageSpec) -> None:
+async def _publish(runtime: QRuntime, id: str, spec: ExtensionImageSpec) -> None:
     await runtime.modify(ExtensionImage.new(id, spec))
 
 
-def _failed(image: str, attempts: int, error: PullError | InvalidCredentials | OSError) -> ExtensionImageSpec:
+def _failed(before: ExtensionImageSpec, error: PullError | InvalidCredentials | OSError) -> ExtensionImageSpec:
     if isinstance(error, PullError):
         problem, remedy, passing = error.problem, error.remedy, error.transient
     elif isinstance(error, OSError):
@@ -172,18 +147,18 @@ def _failed(image: str, attempts: int, error: PullError | InvalidCredentials | O
     else:
         problem, remedy, passing = str(error), "", False
     return ExtensionImageSpec(
-        image=image,
+        image=before.image,
         state=FetchState.FAILED,
         problem=problem,
         remedy=remedy,
-        attempts=attempts,
+        attempts=before.attempts + 1,
         passing=passing,
     )
 
 
-def _ready(image: str, pulled: PulledImage) -> ExtensionImageSpec:
+def _ready(before: ExtensionImageSpec, pulled: PulledImage) -> ExtensionImageSpec:
     return ExtensionImageSpec(
-        image=image,
+        image=before.image,
         state=FetchState.READY,
         digest=pulled.digest,
         manifest=pulled.manifest_digest,

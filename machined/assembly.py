@@ -18,6 +18,7 @@ from controllers.extension_validate import ExtensionValidateController
 from controllers.install import InstallController
 from cosi.controller.controller import Controller
 from cosi.controller.engine.engine import Engine
+from cosi.controller.qcontroller import QController
 from cosi.resource import meta
 from cosi.resource.registry import Registry
 from cosi.rpc.address import Address
@@ -89,7 +90,7 @@ async def running(options: NodeOptions) -> AsyncIterator[State]:
         tasks.cancel_scope.cancel()
 
 
-def controllers(options: NodeOptions) -> Sequence[Controller]:
+def controllers(options: NodeOptions) -> Sequence[Controller | QController]:
     """Return the node's controllers, in the order in which an extension passes through them."""
     store = BlobStore(options.state / "blobs")
     slots = Slots(options.state / "boot")

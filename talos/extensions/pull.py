@@ -52,14 +52,16 @@ async def pull(
     base_directory: Path,
     credentials: Credentials,
     progress: Callable[[Progress], None],
+    held: set[str],
 ) -> PulledImage:
     """Fetch an image, or find that it is here already; a relative layout path starts at `base_directory`.
 
-    Asks the source even when everything is in the store, because a tag may have moved. Raises PullError.
+    Its blobs are put into `held`, a set of `BlobStore.holding`, before they are in the store: nobody sweeps them up
+    until the caller has noted that the image is here. Asks the source even when everything is in the store, because a
+    tag may have moved. Raises PullError.
     """
     async with _source(reference, base_directory, credentials) as source:
-        with store.holding() as held:
-            return await _Pull(reference, source, store, held, platform).run(progress)
+        return await _Pull(reference, source, store, held, platform).run(progress)
 
 
 @asynccontextmanager

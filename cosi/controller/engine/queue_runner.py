@@ -163,11 +163,10 @@ class QueueRunner:
             self._backoffs.pop(job, None)
             self._shared.counters.requeues += wait is not None
         else:
-            self._shared.counters.crashes += 1
             if wait is None:
                 wait = self._backoffs.setdefault(job, Backoff()).next()
             failed = "mapping failed" if job.maps else "reconcile failed"
-            self._shared.log.error(failed, item=str(job.pointer), exc_info=failure, retry_in=round(wait, 3))
+            self._shared.failed(failed, failure, item=str(job.pointer), retry_in=round(wait, 3))
         if wait is None:
             self._queue.release(job)
         else:
@@ -233,8 +232,7 @@ class QueueRunner:
                 if clock.now() - started > HOOK_RUNS_WELL_SECONDS:
                     backoff.reset()
                 delay = backoff.next()
-                self._shared.counters.crashes += 1
-                log.error("run hook failed", exc_info=error, restart_in=round(delay, 3))
+                self._shared.failed("run hook failed", error, restart_in=round(delay, 3))
                 await clock.sleep(delay)
             else:
                 log.debug("run hook finished")

@@ -15,6 +15,7 @@ from cosi.controller.declared import View
 from cosi.controller.dependencies import Input, Output
 from cosi.controller.engine.cache import CachedState
 from cosi.controller.engine.limiter import Rate, RateLimiter
+from cosi.controller.outcome import Retry
 from cosi.journal.journal import Journal
 from cosi.journal.journaled import Journaled
 from cosi.journal.records import Cause, Causes, Reconcile
@@ -42,6 +43,14 @@ class Shared:
         self.counters = Counters()
         self.limiter = RateLimiter(services.rate, services.clock) if services.rate is not None else None
         self.log: Any = structlog.get_logger(controller=name)
+
+    def failed(self, what: str, error: Exception, **facts: object) -> None:
+        """Count a failure and say so."""
+        self.counters.crashes += 1
+        if isinstance(error, Retry):
+            self.log.warning(what, error=str(error), **facts)
+        else:
+            self.log.error(what, exc_info=error, **facts)
 
     def blocked(self, seconds: float) -> None:
         """Say that the controller kept the event loop for itself."""

@@ -53,8 +53,7 @@ class Supervisor:
                 await self._run_once()
             except Exception as error:
                 delay = self._backoff.next()
-                self.counters.crashes += 1
-                self._shared.log.error("controller failed", exc_info=error, restart_in=round(delay, 3))
+                self._shared.failed("controller failed", error, restart_in=round(delay, 3))
                 self._resting = True
                 await self._services.clock.sleep(delay)
                 self._resting = False

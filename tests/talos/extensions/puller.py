@@ -23,14 +23,16 @@ async def pulled(
     progress: list[Progress] | None = None,
 ) -> PulledImage:
     """Pull, and note the progress where a list for it is given."""
-    return await pull(
-        Reference.parse(reference),
-        store,
-        platform=platform,
-        base_directory=base,
-        credentials=credentials or Credentials(),
-        progress=progress.append if progress is not None else lambda _: None,
-    )
+    with store.holding() as held:
+        return await pull(
+            Reference.parse(reference),
+            store,
+            platform=platform,
+            base_directory=base,
+            credentials=credentials or Credentials(),
+            progress=progress.append if progress is not None else lambda _: None,
+            held=held,
+        )
 
 
 def login(host: str, username: str, password: str) -> Credentials:
