@@ -17,11 +17,11 @@ import anyio
 from cosi.controller.counters import Counters
 from cosi.controller.dependencies import HOLDING_MODES, Input, Output
 from cosi.journal.journaled import Journaled
-from cosi.resource.metadata import Phase, Pointer
-from cosi.resource.resource import ResourceT
+from cosi.resource.metadata import Kind, Phase, Pointer
+from cosi.resource.query import ALL, Query
+from cosi.resource.resource import AnyResource, ResourceT
 from cosi.state import errors
 from cosi.state.core import CoreState
-from cosi.state.filtered import Access, Filtered, Verb
 from cosi.state.reader import Reader
 from cosi.state.state import State
 
@@ -36,7 +36,18 @@ class Limiter(Protocol):
 class View:
     """What the engine gives a controller to look at the state with."""
 
-    __slots__ = ("cached", "core", "counters", "inputs", "limiter", "log", "name", "output_types")
+    __slots__ = (
+        "_kinds",
+        "_output_types",
+        "_resources",
+        "cached",
+        "core",
+        "counters",
+        "held",
+        "limiter",
+        "log",
+        "name",
+    )
 
     def __init__(
         self,
@@ -53,21 +64,59 @@ class View:
         self.name = name
         self.core = core
         self.cached = cached
-        self.inputs = tuple(inputs)
-        self.output_types = frozenset(output.type for output in outputs)
         self.counters = counters
         self.limiter = limiter
         self.log = log
+        self._output_types = frozenset(output.type for output in outputs)
+        self.rewire(inputs)
+
+    def rewire(self, inputs: Sequence[Input]) -> None:
+        """Replace the inputs."""
+        self._kinds = frozenset(wanted.kind for wanted in inputs if wanted.id is None)
+        self._resources = frozenset(Pointer(*wanted.kind, wanted.id) for wanted in inputs if wanted.id is not None)
+        self.held = tuple(wanted for wanted in inputs if wanted.mode in HOLDING_MODES)
+
+    def writes(self, type: str) -> bool:
+        """Tell whether a type is an output."""
+        return type in self._output_types
+
+    def check_read(self, namespace: str, type: str, id: str | None) -> None:
+        """Count a read. Raises AccessDenied unless a resource, or a kind if `id` is None, is an input or an output."""
+        self.counters.reads += 1
+        if (namespace, type) in self._kinds or type in self._output_types:
+            return
+        if (namespace, type, id) not in self._resources:
+            raise errors.AccessDenied(
+                f"controller {self.name} reads {type}({namespace}/{id or ''}), which is none of its inputs and outputs"
+            )
+
+
+class _Declared:
+    """The reads of a core that a view allows."""
+
+    __slots__ = ("_core", "_view")
+
+    def __init__(self, core: CoreState, view: View) -> None:
+        self._core = core
+        self._view = view
+
+    async def get(self, pointer: Pointer) -> AnyResource:
+        self._view.check_read(*pointer)
+        return await self._core.get(pointer)
+
+    async def list(self, kind: Kind, *, query: Query = ALL) -> Sequence[AnyResource]:
+        self._view.check_read(kind.namespace, kind.type, None)
+        return await self._core.list(kind, query=query)
 
 
 class DeclaredState(Reader):
     """Reads and writes of one controller."""
 
     def __init__(self, view: View) -> None:
-        super().__init__(Filtered(view.cached, self._may_read))
+        super().__init__(_Declared(view.cached, view))
         self.name = view.name
         self.log = view.log
-        self.uncached = Reader(Filtered(view.core, self._may_read))
+        self.uncached = Reader(_Declared(view.core, view))
         self._view = view
         self._state = State(view.core)
 
@@ -76,14 +125,18 @@ class DeclaredState(Reader):
 
         Here as in the other writes, `owner` is the controller unless told; "" is nobody.
         """
-        await self._may_write(resource.pointer)
+        self._check_write(resource.pointer)
+        if self._view.limiter is not None:
+            await self._view.limiter.wait()
         return await self._state.create(resource, owner=self._owner(owner))
 
     async def update(
         self, resource: ResourceT, *, owner: str | None = None, expected_phase: Phase | None = Phase.RUNNING
     ) -> ResourceT:
         """Update an output that was read before. Raises as `State.update`, and AccessDenied."""
-        await self._may_write(resource.pointer)
+        self._check_write(resource.pointer)
+        if self._view.limiter is not None:
+            await self._view.limiter.wait()
         return await self._state.update(resource, owner=self._owner(owner), expected_phase=expected_phase)
 
     async def modify(
@@ -98,17 +151,23 @@ class DeclaredState(Reader):
 
         Raises as `State.modify`, and AccessDenied.
         """
-        await self._may_write(resource.pointer)
+        self._check_write(resource.pointer)
+        if self._view.limiter is not None:
+            await self._view.limiter.wait()
         return await self._state.modify(resource, change, owner=self._owner(owner), expected_phase=expected_phase)
 
     async def teardown(self, pointer: Pointer, *, owner: str | None = None) -> bool:
         """Mark an output as torn down; tell whether it can be destroyed now. Raises NotFound, AccessDenied."""
-        await self._may_write(pointer)
+        self._check_write(pointer)
+        if self._view.limiter is not None:
+            await self._view.limiter.wait()
         return await self._state.teardown(pointer, owner=self._owner(owner))
 
     async def destroy(self, pointer: Pointer, *, owner: str | None = None) -> None:
         """Destroy an output. Raises NotFound, PendingFinalizers, AccessDenied."""
-        await self._may_write(pointer)
+        self._check_write(pointer)
+        if self._view.limiter is not None:
+            await self._view.limiter.wait()
         await self._state.destroy(pointer, owner=self._owner(owner))
 
     async def remove(self, pointer: Pointer, *, owner: str | None = None) -> bool:
@@ -128,12 +187,16 @@ class DeclaredState(Reader):
 
     async def add_finalizer(self, pointer: Pointer) -> None:
         """Hold an input: it is not destroyed before `remove_finalizer`. Raises NotFound, AccessDenied."""
-        await self._may_hold(pointer)
+        self._check_hold(pointer)
+        if self._view.limiter is not None:
+            await self._view.limiter.wait()
         await self._state.add_finalizers(pointer, self.name)
 
     async def remove_finalizer(self, pointer: Pointer) -> None:
         """Let go of an input; one that does not exist any more is no error. Raises AccessDenied."""
-        await self._may_hold(pointer)
+        self._check_hold(pointer)
+        if self._view.limiter is not None:
+            await self._view.limiter.wait()
         try:
             await self._state.remove_finalizers(pointer, self.name)
         except errors.NotFound:
@@ -141,38 +204,22 @@ class DeclaredState(Reader):
 
     def until_teardown(self, pointer: Pointer) -> AbstractAsyncContextManager[anyio.CancelScope]:
         """Run the body until the resource is torn down or gone; see `State.until_teardown`."""
-        self._may_read(Access(Verb.WATCH, *pointer))
+        self._view.check_read(*pointer)
         return self._state.until_teardown(pointer)
 
     def _owner(self, owner: str | None) -> str:
         return self.name if owner is None else owner
 
-    def _may_read(self, access: Access) -> bool:
-        view = self._view
-        view.counters.reads += 1
-        if access.type in view.output_types:
-            return True
-        if any(wanted.kind == access.kind and wanted.id in (None, access.id) for wanted in view.inputs):
-            return True
-        raise errors.AccessDenied(
-            f"controller {self.name} reads {access.target}, which is none of its inputs and outputs"
-        )
-
-    async def _may_write(self, pointer: Pointer) -> None:
-        if pointer.type not in self._view.output_types:
+    def _check_write(self, pointer: Pointer) -> None:
+        if not self._view.writes(pointer.type):
             raise errors.AccessDenied(f"controller {self.name} writes {pointer}, which is none of its outputs")
-        await self._count_write()
+        self._view.counters.writes += 1
 
-    async def _may_hold(self, pointer: Pointer) -> None:
-        held = (wanted for wanted in self._view.inputs if wanted.mode in HOLDING_MODES)
+    def _check_hold(self, pointer: Pointer) -> None:
+        held = self._view.held
         if not any(wanted.kind == pointer.kind and wanted.id in (None, pointer.id) for wanted in held):
             raise errors.AccessDenied(
                 f"controller {self.name} changes finalizers of {pointer}, which is none of its strong, primary or "
                 "mapped inputs"
             )
-        await self._count_write()
-
-    async def _count_write(self) -> None:
         self._view.counters.writes += 1
-        if self._view.limiter is not None:
-            await self._view.limiter.wait()

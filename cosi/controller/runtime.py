@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
 
 from cosi.controller.declared import DeclaredState, View
 from cosi.controller.dependencies import Input
-from cosi.resource.metadata import Phase, Pointer
-from cosi.resource.resource import AnyResource, ResourceT
+from cosi.resource.metadata import Pointer
+from cosi.resource.resource import AnyResource
 
 
 class Wiring(Protocol):
     """What the engine does for a running controller."""
 
-    async def next_reconcile(self) -> None:
+    def next_reconcile(self) -> Awaitable[None]:
         """Wait for the next time to reconcile; the last one, if there was one, has succeeded."""
 
     def ask(self) -> None:
@@ -47,34 +47,7 @@ class Runtime(DeclaredState):
     async def update_inputs(self, inputs: Sequence[Input]) -> None:
         """Replace the inputs while running; the next reconcile sees them. Raises ValueError for a queue's input."""
         await self._wiring.rewire(inputs)
-        self._view.inputs = tuple(inputs)
-
-    async def create(self, resource: ResourceT, *, owner: str | None = None) -> ResourceT:
-        """Create an output. Raises AlreadyExists, AccessDenied."""
-        self._touch(resource.pointer)
-        return await super().create(resource, owner=owner)
-
-    async def update(
-        self, resource: ResourceT, *, owner: str | None = None, expected_phase: Phase | None = Phase.RUNNING
-    ) -> ResourceT:
-        """Update an output that was read before. Raises as `State.update`, and AccessDenied."""
-        self._touch(resource.pointer)
-        return await super().update(resource, owner=owner, expected_phase=expected_phase)
-
-    async def modify(
-        self,
-        resource: ResourceT,
-        change: Callable[[ResourceT], ResourceT] | None = None,
-        *,
-        owner: str | None = None,
-        expected_phase: Phase | None = Phase.RUNNING,
-    ) -> ResourceT:
-        """Make an output exist with this spec, or as `change` makes it; nothing is written if it is so already.
-
-        Raises as `State.modify`, and AccessDenied.
-        """
-        self._touch(resource.pointer)
-        return await super().modify(resource, change, owner=owner, expected_phase=expected_phase)
+        self._view.rewire(inputs)
 
     @asynccontextmanager
     async def tracked_outputs(self, *classes: type[AnyResource], namespace: str | None = None) -> AsyncIterator[None]:
@@ -95,7 +68,8 @@ class Runtime(DeclaredState):
                 if resource.metadata.owner == self.name and resource.pointer not in touched:
                     await self.remove(resource.pointer)
 
-    def _touch(self, pointer: Pointer) -> None:
+    def _check_write(self, pointer: Pointer) -> None:
+        super()._check_write(pointer)
         if self._touched is not None:
             self._touched.add(pointer)
 
@@ -107,5 +81,5 @@ class _Reconciles:
     def __aiter__(self) -> _Reconciles:
         return self
 
-    async def __anext__(self) -> None:
-        await self._wiring.next_reconcile()
+    def __anext__(self) -> Awaitable[None]:
+        return self._wiring.next_reconcile()

@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 
 import anyio
 
-from cosi.resource.metadata import Kind, Phase, Pointer
+from cosi.resource.metadata import Kind, Metadata, Phase, Pointer
 from cosi.resource.resource import AnyResource, ResourceT
 from cosi.state import errors
 from cosi.state.core import FROM_NOW, KIND_FROM_NOW, CoreState, SupportsTeardown, Watch, WatchKindOptions, WatchOptions
@@ -64,20 +64,7 @@ class State(Reader):
         A change that changes nothing writes nothing. Raises NotFound, OwnerConflict, PhaseConflict, and whatever
         `change` raises.
         """
-        while True:
-            current = await self.core.get(pointer)
-            if expected_phase is not None and current.metadata.phase is not expected_phase:
-                raise errors.PhaseConflict(current.metadata, expected=expected_phase)
-            changed = change(current)
-            # Where the core does not know the type, only the typed forms can tell that nothing changed.
-            if changed.equivalent(_like(changed, current)):
-                return current
-            try:
-                return await self.core.update(changed, owner=owner, expected_phase=expected_phase)
-            except (errors.OwnerConflict, errors.PhaseConflict):
-                raise
-            except errors.Conflict:
-                continue
+        return await self._update(await self.core.get(pointer), change, owner, expected_phase)
 
     async def modify(
         self,
@@ -94,7 +81,7 @@ class State(Reader):
         meanwhile.
         """
         try:
-            await self.core.get(resource.pointer)
+            current = await self.core.get(resource.pointer)
         except errors.NotFound:
             return await self.create(change(resource) if change else resource, owner=owner)
 
@@ -102,8 +89,29 @@ class State(Reader):
             known = _like(resource, current)
             return change(known) if change else known.with_spec(resource.spec)
 
-        stored = await self.update_with_conflicts(resource.pointer, apply, owner=owner, expected_phase=expected_phase)
-        return _like(resource, stored)
+        return _like(resource, await self._update(current, apply, owner, expected_phase))
+
+    async def _update(
+        self,
+        current: AnyResource,
+        change: Callable[[AnyResource], AnyResource],
+        owner: str,
+        expected_phase: Phase | None,
+    ) -> AnyResource:
+        """Apply a change to a resource that was just read, and anew to what it is then while somebody is faster."""
+        while True:
+            if expected_phase is not None and current.metadata.phase is not expected_phase:
+                raise errors.PhaseConflict(current.metadata, expected=expected_phase)
+            changed = change(current)
+            # Where the core does not know the type, only the typed forms can tell that nothing changed.
+            if changed.equivalent(_like(changed, current)):
+                return current
+            try:
+                return await self.core.update(changed, owner=owner, expected_phase=expected_phase)
+            except (errors.OwnerConflict, errors.PhaseConflict):
+                raise
+            except errors.Conflict:
+                current = await self.core.get(changed.pointer)
 
     async def teardown(self, pointer: Pointer, *, owner: str = "") -> bool:
         """Mark a resource as being torn down; tell whether it can be destroyed now (nobody holds a finalizer).
@@ -114,7 +122,7 @@ class State(Reader):
             return await self.core.teardown(pointer, owner=owner)
         current = await self.core.get(pointer)
         if not current.metadata.tearing_down:
-            current = await self.update_with_conflicts(pointer, _tear_down, owner=owner, expected_phase=None)
+            current = await self._update(current, _tear_down, owner, None)
         return not current.metadata.finalizers
 
     async def teardown_and_destroy(self, pointer: Pointer, *, owner: str = "") -> None:
@@ -137,23 +145,16 @@ class State(Reader):
 
     async def add_finalizers(self, pointer: Pointer, *names: str) -> None:
         """Add finalizers, whoever owns the resource. Raises NotFound."""
-        owner = (await self.core.get(pointer)).metadata.owner
-        await self.update_with_conflicts(
-            pointer,
-            lambda current: current.with_metadata(current.metadata.with_finalizers(*names)),
-            owner=owner,
-            expected_phase=None,
-        )
+        await self._change_finalizers(pointer, lambda metadata: metadata.with_finalizers(*names))
 
     async def remove_finalizers(self, pointer: Pointer, *names: str) -> None:
         """Remove finalizers, whoever owns the resource. Raises NotFound."""
-        owner = (await self.core.get(pointer)).metadata.owner
-        await self.update_with_conflicts(
-            pointer,
-            lambda current: current.with_metadata(current.metadata.without_finalizers(*names)),
-            owner=owner,
-            expected_phase=None,
-        )
+        await self._change_finalizers(pointer, lambda metadata: metadata.without_finalizers(*names))
+
+    async def _change_finalizers(self, pointer: Pointer, change: Callable[[Metadata], Metadata]) -> None:
+        current = await self.core.get(pointer)
+        owner = current.metadata.owner
+        await self._update(current, lambda found: found.with_metadata(change(found.metadata)), owner, None)
 
     async def watch_for(self, pointer: Pointer, condition: Callable[[Event], bool]) -> Event:
         """Wait for the first event of a resource that satisfies the condition, and return it.

@@ -23,7 +23,7 @@ class Waiter(Protocol):
         """Whether it no longer wants to be woken."""
 
     def set_result(self, result: None, /) -> None:
-        """Wake it. It must not act at once: whoever wakes it is in the middle of a write."""
+        """Wake it. It may read at once, but not write: whoever wakes it is in the middle of a write."""
 
 
 class Wakeups:
@@ -64,7 +64,6 @@ class Wakeups:
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
-
 
     def wake_one(self) -> None:
         """Wake the task that has waited longest."""

@@ -162,11 +162,10 @@ class Engine:
             )
             await self._tasks.start(watch.run)
 
-    def _deliver(self, change: Change) -> None:
+    def _deliver(self, kind: Kind, change: Change) -> None:
         """Wake whom a change concerns."""
-        metadata = change.metadata
-        for name, wanted in self.graph.readers(metadata.kind):
-            if wanted.concerns(metadata):
+        for name, wanted in self.graph.readers(kind):
+            if wanted.concerns(change.metadata):
                 self._runners[name].wake(wanted.mode, change)
 
     def _resync(self, kind: Kind) -> None:

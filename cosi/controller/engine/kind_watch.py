@@ -2,6 +2,10 @@
 
 What happened to one resource since the last look is one change, the last. A watch that fails is opened again, and
 everybody who reads the kind is told, because nobody knows what was missed.
+
+A state in this process is listened to: the first change after a quiet turn of the event loop wakes its controllers
+while it is being written, which saves them a turn. What is written in the same turn after it waits for the next, so
+that a burst costs its writer nothing.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ from cosi.state import errors
 from cosi.state.core import CoreState, Watch, WatchKindOptions
 from cosi.state.event import Event, EventType
 from cosi.state.stream import Pollable
+from cosi.state.wakeups import Wakeups
 
 _log = structlog.get_logger(component="engine")
 
@@ -36,7 +41,7 @@ class KindWatch:
         cache: KindCache | None,
         clock: Clock,
         *,
-        deliver: Callable[[Change], None],
+        deliver: Callable[[Kind, Change], None],
         resync: Callable[[Kind], None],
     ) -> None:
         self._core = core
@@ -46,6 +51,7 @@ class KindWatch:
         self._deliver = deliver
         self._resync = resync
         self._watch: Watch | None = None
+        self._error: Exception | None = None
 
     @property
     def caught_up(self) -> bool:
@@ -72,9 +78,11 @@ class KindWatch:
                     else:
                         task_status.started()
                         opened = True
-                    error = await self._follow(self._watch, backoff)
+                    self._error = None
+                    await self._follow(self._watch, backoff)
             except errors.StateError as failure:
-                error = failure
+                self._error = failure
+            error = self._error
             # Who was too slow once is in time again as soon as it looks.
             delay = 0.0 if isinstance(error, errors.Overrun) else backoff.next()
             _log.warning(
@@ -86,20 +94,33 @@ class KindWatch:
             )
             await self._clock.sleep(delay)
 
-    async def _follow(self, watch: Watch, backoff: Backoff) -> Exception:
-        """Tell of changes until the watch fails; return why it did."""
-        while events := await watch.batch():
-            last = events[-1]
-            if last.error is not None:
-                return last.error
-            for change in self._news(events):
-                self._deliver(change)
+    async def _follow(self, watch: Watch, backoff: Backoff) -> None:
+        """Tell of changes until the watch fails, which leaves its error."""
+        listener = _Listener(watch, self._hear) if isinstance(watch, Pollable) else None
+        while self._error is None:
+            if listener is not None:
+                await listener.listen()
+            else:
+                self._hear(await watch.batch() or None)
             backoff.reset()
-        return errors.Unavailable("the watch ended")
+
+    def _hear(self, events: Sequence[Event] | None) -> None:
+        """Tell of what has happened; None if the watch has ended."""
+        if events is None:
+            self._error = errors.Unavailable("the watch ended")
+        elif events:
+            self._error = events[-1].error
+            for change in self._news(events if self._error is None else events[:-1]):
+                self._deliver(self._kind, change)
 
     def _news(self, events: Sequence[Event]) -> Sequence[Change]:
         """Return the last change of each resource, in the order in which they came."""
         cache = self._cache
+        if len(events) == 1 and cache is None:
+            event = events[0]
+            if event.resource is None or event.type not in _CHANGES:
+                return ()
+            return (Change(event.type, event.resource.metadata),)
         latest: dict[str, Change] = {}
         for event in events:
             if event.type is EventType.NOOP or (cache is not None and not cache.learn(event)):
@@ -110,6 +131,44 @@ class KindWatch:
                 latest.pop(metadata.id, None)
                 latest[metadata.id] = Change(event.type, metadata)
         return list(latest.values())
+
+
+class _Listener:
+    """Hears of a change while it is being written, then of all others of the same turn of the event loop at once.
+
+    It is woken in the middle of a write, so what it tells must not write, and must not fail at the writer's expense.
+    """
+
+    def __init__(self, watch: Pollable, hear: Callable[[Sequence[Event] | None], None]) -> None:
+        self._watch = watch
+        self._hear = hear
+        self._heard = False
+        self._failure: Exception | None = None
+        self._turn = Wakeups()
+
+    async def listen(self) -> None:
+        """Wait for changes, and hear of them."""
+        self._heard = False
+        self._watch.when_ready(self)
+        try:
+            while not self._heard:
+                await self._turn.wait()
+        finally:
+            self._watch.forget(self)
+        if self._failure is not None:
+            raise self._failure
+        self._hear(self._watch.take())
+
+    def done(self) -> bool:
+        return False
+
+    def set_result(self, result: None) -> None:
+        try:
+            self._hear(self._watch.take())
+        except Exception as error:
+            self._failure = error
+        self._heard = True
+        self._turn.wake_all()
 
 
 class _Probe:

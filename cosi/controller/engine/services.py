@@ -79,7 +79,7 @@ class Worker:
         self.view = View(
             name,
             self._journaled,
-            services.cached,
+            services.cached if services.cached.caches else services.core,
             inputs=inputs,
             outputs=outputs,
             counters=shared.counters,
