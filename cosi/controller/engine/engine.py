@@ -120,7 +120,12 @@ class Engine:
             self._tasks.start_soon(self._start, runner)
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
-        """Run all controllers until cancelled. Reports started once every watch is set up."""
+        """Run all controllers until cancelled. Reports started once every watch is set up.
+
+        Raises RuntimeError if it has run before.
+        """
+        if self._watches:
+            raise RuntimeError("an engine runs once: make another one for the next time")
         overdue = threading.Timer(self._shutdown_seconds, self._overdue)
         overdue.daemon = True
         try:
@@ -155,12 +160,16 @@ class Engine:
     async def _watch_inputs(self) -> None:
         """Open a watch for every kind that is read and has none yet; a watch once opened stays."""
         assert self._tasks is not None
-        for kind in (self.graph.kinds() | self._cached.caches.keys()) - self._watches.keys():
+        wanted = self.graph.kinds() | self._cached.caches.keys()
+        for kind in wanted - self._watches.keys():
             cache = self._cached.caches.get(kind)
             watch = self._watches[kind] = KindWatch(
                 self._services.core, kind, cache, self._services.clock, deliver=self._deliver, resync=self._resync
             )
-            await self._tasks.start(watch.run)
+            self._tasks.start_soon(watch.run)
+        # Others may have begun to open some of them: who reads before they are open would miss what comes in between.
+        for kind in wanted:
+            await self._watches[kind].opened.wait()
 
     def _deliver(self, kind: Kind, change: Change) -> None:
         """Wake whom a change concerns."""

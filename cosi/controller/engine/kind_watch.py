@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import anyio
 import structlog
-from anyio.abc import TaskStatus
 
 from cosi.backoff import Backoff
 from cosi.clock import Clock
@@ -52,6 +52,8 @@ class KindWatch:
         self._resync = resync
         self._watch: Watch | None = None
         self._error: Exception | None = None
+        self.opened = anyio.Event()
+        """Set once nothing is missed any more."""
 
     @property
     def caught_up(self) -> bool:
@@ -63,21 +65,18 @@ class KindWatch:
         self._watch.forget(probe)
         return not probe.done()
 
-    async def run(self, *, task_status: TaskStatus[None]) -> None:
-        """Watch until cancelled; started once the watch is set up."""
+    async def run(self) -> None:
+        """Watch until cancelled."""
         options = WatchKindOptions(bootstrap_contents=self._cache is not None)
         backoff = Backoff()
-        opened = False
         while True:
             try:
                 if self._cache is not None:
                     self._cache.refill()
                 async with self._core.watch_kind(self._kind, options) as self._watch:
-                    if opened:
+                    if self.opened.is_set():
                         self._resync(self._kind)
-                    else:
-                        task_status.started()
-                        opened = True
+                    self.opened.set()
                     self._error = None
                     await self._follow(self._watch, backoff)
             except errors.StateError as failure:

@@ -100,7 +100,13 @@ class QueueRunner:
                 self._listing -= 1
         finally:
             self._tasks = None
-            controller.shutdown_hook()
+            self._shut_down()
+
+    def _shut_down(self) -> None:
+        try:
+            self._controller.shutdown_hook()
+        except Exception as error:
+            self._shared.failed("shutdown hook failed", error)
 
     async def _work(self) -> None:
         """Take jobs from the queue and do them, one after the other."""
@@ -118,8 +124,9 @@ class QueueRunner:
                 await self._do(job, causes, runtime)
             finally:
                 worker.end()
-            # What is in the queue already must not keep the loop from everybody else.
-            await yield_to_others()
+            if self._queue.ready:
+                # What is in the queue already must not keep the loop from everybody else.
+                await yield_to_others()
 
     async def _do(self, job: Job, causes: Causes, runtime: QRuntime) -> None:
         """Do one job, and give it back to the queue as it ended."""

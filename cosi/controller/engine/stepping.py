@@ -56,3 +56,5 @@ async def guarded(coroutine: Coroutine[Any, Any, ResultT], blocked: Callable[[fl
         if anyio.get_current_task().has_pending_cancellation():
             raise
         raise RuntimeError("cut off by a cancellation that was not meant for it") from stray
+    except SystemExit as exit:
+        raise RuntimeError("called sys.exit(), which is not a controller's to do") from exit
