@@ -5,12 +5,14 @@ An image is looked into once: the verdict belongs to its manifest digest and is 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from anyio import to_thread
 
-from cosi.controller.controller import Controller
-from cosi.controller.dependencies import destroy_ready, exclusive, strong
-from cosi.controller.runtime import Runtime
-from cosi.state import errors
+from cosi.controller.dependencies import exclusive, mapped_destroy_ready, primary
+from cosi.controller.qcontroller import QController
+from cosi.controller.qruntime import QRuntime
+from cosi.resource.metadata import Metadata, Pointer
 from resources.extension_image import ExtensionImage, FetchState
 from resources.extension_manifest import ExtensionFault, ExtensionManifest, ExtensionManifestSpec
 from resources.extension_manifest import Verdict as Decision
@@ -22,29 +24,34 @@ from talos.extensions.inspection import inspect
 from talos.extensions.verdict import Verdict
 
 
-class ExtensionValidateController(Controller):
+class ExtensionValidateController(QController):
     """Judges the images in `store` by the rules of a Talos version."""
 
     name = "runtime.ExtensionValidateController"
-    inputs = (strong(ExtensionImage), destroy_ready(ExtensionManifest))
+    inputs = (primary(ExtensionImage), mapped_destroy_ready(ExtensionManifest))
     outputs = (exclusive(ExtensionManifest),)
 
     def __init__(self, store: BlobStore, *, talos_version: str) -> None:
         self._store = store
         self._talos_version = talos_version
 
-    async def run(self, runtime: Runtime) -> None:
-        """Keep one verdict for each image that is here."""
-        async for _ in runtime.reconcile():
-            for image in await runtime.list(ExtensionImage):
-                if image.metadata.tearing_down:
-                    if await _drop_verdict(runtime, image.id):
-                        await runtime.remove_finalizer(image.pointer)
-                elif image.spec.state is FetchState.READY:
-                    await runtime.add_finalizer(image.pointer)
-                    await self._judge(runtime, image)
+    async def map_input(self, runtime: QRuntime, changed: Metadata) -> Iterable[Pointer]:
+        """Look at an image again when its verdict can go."""
+        return (ExtensionImage.pointer_to(changed.id),)
 
-    async def _judge(self, runtime: Runtime, image: ExtensionImage) -> None:
+    async def reconcile(self, runtime: QRuntime, item: Pointer) -> None:
+        """Keep a verdict on an image for as long as it is here."""
+        image = await runtime.find(ExtensionImage, item.id)
+        if image is None:
+            return
+        if image.metadata.tearing_down:
+            if await runtime.remove(ExtensionManifest.pointer_to(image.id)):
+                await runtime.remove_finalizer(item)
+        elif image.spec.state is FetchState.READY:
+            await runtime.add_finalizer(item)
+            await self._judge(runtime, image)
+
+    async def _judge(self, runtime: QRuntime, image: ExtensionImage) -> None:
         known = await runtime.find(ExtensionManifest, image.id)
         if known is not None and known.spec.manifest == image.spec.manifest:
             return
@@ -63,18 +70,6 @@ class ExtensionValidateController(Controller):
         except (BlobMissing, BlobCorrupt) as error:
             return Verdict(None, (Fault("store", "", str(error), "remove the extension and add it again"),))
         return inspect(image, self._store, talos_version=self._talos_version)
-
-
-async def _drop_verdict(runtime: Runtime, id: str) -> bool:
-    """Remove a verdict; tell whether it is gone."""
-    pointer = ExtensionManifest.pointer_to(id)
-    try:
-        if not await runtime.teardown(pointer):
-            return False
-        await runtime.destroy(pointer)
-    except errors.NotFound:
-        pass
-    return True
 
 
 def _published(image: ExtensionImage, verdict: Verdict) -> ExtensionManifestSpec:
