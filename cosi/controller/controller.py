@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from cosi.controller.dependencies import Input, Output
 
@@ -36,7 +36,7 @@ class Controller(abc.ABC):
     destroy-ready.
     """
 
-    name: ClassVar[str]
+    name: str
     inputs: Sequence[Input] = ()
     outputs: Sequence[Output] = ()
 

@@ -30,7 +30,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from cosi.controller.dependencies import Input, Output
 from cosi.resource.metadata import Metadata, Pointer
@@ -46,7 +46,7 @@ class QController(abc.ABC):
     mapped-destroy-ready. `concurrency` items are reconciled at once.
     """
 
-    name: ClassVar[str]
+    name: str
     inputs: Sequence[Input] = ()
     outputs: Sequence[Output] = ()
     concurrency: int = 1

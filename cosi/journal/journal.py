@@ -18,22 +18,37 @@ DEFAULT_CAPACITY: Final = 16_384
 """How many writes are remembered; some 600 bytes each."""
 
 
+Version = tuple[str, str, str, int, int | None]
+"""Namespace, type, id, time of creation and version of a resource: names are used again, and begin at version 1."""
+
+
 class Journal:
     """Reconciles by what they wrote."""
 
-    __slots__ = ("_capacity", "_entries")
+    __slots__ = ("_capacity", "_entries", "_next", "_ring")
 
     def __init__(self, capacity: int = DEFAULT_CAPACITY) -> None:
         self._capacity = capacity
-        self._entries: dict[tuple[str, str, str, int | None], Reconcile] = {}
+        self._entries: dict[Version, Reconcile] = {}
+        # The versions in the order in which they were written; the next write takes the place of the oldest.
+        self._ring: list[Version] = []
+        self._next = 0
 
     def record(self, written: Metadata, reconcile: Reconcile) -> None:
         """Remember who wrote a version of a resource."""
-        entries = self._entries
-        entries[written.namespace, written.type, written.id, written.version] = reconcile
-        if len(entries) > self._capacity:
-            del entries[next(iter(entries))]
+        version = _version(written)
+        self._entries[version] = reconcile
+        if len(self._ring) < self._capacity:
+            self._ring.append(version)
+            return
+        self._entries.pop(self._ring[self._next], None)
+        self._ring[self._next] = version
+        self._next = (self._next + 1) % self._capacity
 
     def wrote(self, metadata: Metadata) -> Reconcile | None:
         """Return the reconcile that wrote this version, None if it is not known (any more)."""
-        return self._entries.get((metadata.namespace, metadata.type, metadata.id, metadata.version))
+        return self._entries.get(_version(metadata))
+
+
+def _version(metadata: Metadata) -> Version:
+    return (metadata.namespace, metadata.type, metadata.id, metadata.created, metadata.version)

@@ -13,6 +13,7 @@ item where this one keeps all causes of it.
 from __future__ import annotations
 
 import heapq
+from collections import deque
 from collections.abc import Hashable
 from itertools import count
 from typing import Final, Generic, TypeVar
@@ -28,10 +29,12 @@ STALE_ENTRIES: Final = 64
 class WorkQueue(Generic[ItemT]):
     """Items that want to be worked on, with the causes of each."""
 
-    __slots__ = ("_again", "_due", "_held", "_later", "_numbers", "_ready")
+    __slots__ = ("_again", "_due", "_held", "_later", "_numbers", "_order", "_ready")
 
     def __init__(self) -> None:
         self._ready: dict[ItemT, Causes] = {}
+        # The keys of `_ready` in their order: finding a dictionary's first takes longer the more were taken out before.
+        self._order: deque[ItemT] = deque()
         self._held: set[ItemT] = set()
         self._again: dict[ItemT, Causes] = {}
         self._later: dict[ItemT, tuple[int, Cause]] = {}
@@ -61,15 +64,19 @@ class WorkQueue(Generic[ItemT]):
             causes.add(cause)
             return False
         waited = self._later.pop(item, None)
-        places[item] = causes = Causes()
+        causes = Causes()
         causes.add(cause)
+        if places is self._again:
+            self._again[item] = causes
+        else:
+            self._make_ready(item, causes)
         return waited is None
 
     def take(self) -> tuple[ItemT, Causes] | None:
         """Return the next item that is ready, None if there is none; nobody else gets it before it is released."""
         if not self._ready:
             return None
-        item = next(iter(self._ready))
+        item = self._order.popleft()
         self._held.add(item)
         return item, self._ready.pop(item)
 
@@ -78,7 +85,7 @@ class WorkQueue(Generic[ItemT]):
         self._held.discard(item)
         again = self._again.pop(item, None)
         if again is not None:
-            self._ready[item] = again
+            self._make_ready(item, again)
 
     def release_until(self, item: ItemT, due: float, cause: Cause) -> None:
         """Give an item back that shall be ready again at a time, or at once if it was asked for meanwhile."""
@@ -104,9 +111,14 @@ class WorkQueue(Generic[ItemT]):
                 return due
             heapq.heappop(self._due)
             if waits:
-                causes = self._ready[item] = Causes()
+                causes = Causes()
                 causes.add(self._later.pop(item)[1])
+                self._make_ready(item, causes)
         return None
+
+    def _make_ready(self, item: ItemT, causes: Causes) -> None:
+        self._ready[item] = causes
+        self._order.append(item)
 
     def _waits(self, entry: tuple[float, int, ItemT]) -> bool:
         _, number, item = entry

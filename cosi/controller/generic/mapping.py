@@ -1,0 +1,105 @@
+"""What transforms share: an input type, an output type, and which input belongs to which output.
+
+Both types stand in the class's brackets, `Transform[Greeting, Shouted]`; everything else is a class attribute or a
+method with a sensible default. Faithful to the settings and options of the Go runtime's transform and qtransform
+(pkg/controller/generic), of which it takes the semantics and none of the form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Generic, TypeVar, get_args
+
+from cosi.controller.declared import DeclaredState
+from cosi.controller.dependencies import Input, Output, OutputSharing
+from cosi.resource.metadata import Kind, Pointer
+from cosi.resource.resource import AnyResource, Resource
+
+InputT = TypeVar("InputT", bound=AnyResource)
+OutputT = TypeVar("OutputT", bound=AnyResource)
+
+
+class Mapping(Generic[InputT, OutputT]):
+    """The base of transforms.
+
+    Namespaces are the types' own unless told. `extra_inputs` and `extra_outputs` are declared beside the two, for what
+    `transform` reads and writes on the way. A torn down input is treated like a running one until none but the
+    finalizers in `ignore_teardown_until` are left on it, and while there is one of `ignore_teardown_while`; the
+    controller's own never counts.
+    """
+
+    input_class: ClassVar[type[AnyResource]]
+    output_class: ClassVar[type[AnyResource]]
+    input_namespace: ClassVar[str | None] = None
+    output_namespace: ClassVar[str | None] = None
+    output_sharing: ClassVar[OutputSharing] = OutputSharing.EXCLUSIVE
+    extra_inputs: ClassVar[Sequence[Input]] = ()
+    extra_outputs: ClassVar[Sequence[Output]] = ()
+    ignore_teardown_until: ClassVar[frozenset[str] | None] = None
+    ignore_teardown_while: ClassVar[frozenset[str]] = frozenset()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for base in getattr(cls, "__orig_bases__", ()):
+            classes = [each for each in get_args(base) if isinstance(each, type) and issubclass(each, Resource)]
+            if len(classes) == 2:
+                cls.input_class, cls.output_class = classes
+        if hasattr(cls, "input_class"):
+            cls._declare()
+        elif hasattr(cls, "name"):
+            raise TypeError(
+                f"{cls.__name__} must say what it makes of what: {cls.__bases__[0].__name__}[Input, Output]"
+            )
+
+    @classmethod
+    def _declare(cls) -> None:
+        """Derive inputs and outputs from the attributes."""
+        raise NotImplementedError
+
+    @classmethod
+    def input_kind(cls) -> Kind:
+        """Return the kind of the inputs."""
+        return cls.input_class.kind(namespace=cls.input_namespace)
+
+    @classmethod
+    def output_kind(cls) -> Kind:
+        """Return the kind of the outputs."""
+        return cls.output_class.kind(namespace=cls.output_namespace)
+
+    @classmethod
+    def declared_outputs(cls) -> Sequence[Output]:
+        """Return all that the transform writes."""
+        return (Output(cls.output_class.definition.type, cls.output_sharing), *cls.extra_outputs)
+
+    def output_of(self, source: InputT) -> Pointer | None:
+        """Return the name of an input's output: its own id unless told, None if this input has no output.
+
+        It must follow from what never changes of an input, or outputs of earlier answers are left behind.
+        """
+        return Pointer(*self.output_kind(), source.id)
+
+    def ignores_teardown(self, source: InputT) -> bool:
+        """Tell whether a torn down input is to be treated like a running one for now."""
+        others = [name for name in source.metadata.finalizers if name != getattr(self, "name", "")]
+        until = self.ignore_teardown_until
+        if until is not None and any(name not in until for name in others):
+            return True
+        return any(name in self.ignore_teardown_while for name in others)
+
+    async def write(self, runtime: DeclaredState, pointer: Pointer, wanted: OutputT) -> None:
+        """Make the output's spec, labels and annotations what is wanted; all else of it stays.
+
+        Raises ValueError if it is not the output that belongs to the input, and as `DeclaredState.modify`.
+        """
+        if wanted.pointer != pointer:
+            raise ValueError(f"{type(self).__name__} made {wanted.pointer} where its output is to be {pointer}")
+
+        labels, annotations = wanted.metadata.labels, wanted.metadata.annotations
+
+        def update(current: OutputT) -> OutputT:
+            changed = current.with_spec(wanted.spec)
+            if current.metadata.labels == labels and current.metadata.annotations == annotations:
+                return changed
+            return changed.with_metadata(current.metadata.replace(labels=labels, annotations=annotations))
+
+        await runtime.modify(wanted, update)
