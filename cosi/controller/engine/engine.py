@@ -26,7 +26,7 @@ from cosi.controller.engine.graph import DependencyGraph
 from cosi.controller.engine.kind_watch import KindWatch
 from cosi.controller.engine.limiter import Rate
 from cosi.controller.engine.queue_runner import QueueRunner
-from cosi.controller.engine.services import Services
+from cosi.controller.engine.services import OnFailure, Services
 from cosi.controller.engine.supervisor import Supervisor
 from cosi.controller.qcontroller import QController
 from cosi.journal.journal import Journal
@@ -67,7 +67,8 @@ class Engine:
     """A set of controllers on one state. Register, then `run`, once; registering goes on while running.
 
     `cached` are the kinds that controllers read from memory. `change_rate` limits the writes of each controller.
-    `on_overdue` is called, from another thread, when controllers have not stopped after `shutdown_seconds`.
+    `on_overdue` is called, from another thread, when controllers have not stopped after `shutdown_seconds`,
+    `on_failure` whenever a controller has failed at something.
     """
 
     def __init__(
@@ -80,11 +81,12 @@ class Engine:
         clock: clocks.Clock = clocks.SYSTEM,
         shutdown_seconds: float = SHUTDOWN_SECONDS,
         on_overdue: Callable[[], None] | None = None,
+        on_failure: OnFailure | None = None,
     ) -> None:
         self.graph = DependencyGraph()
         self.journal = journal if journal is not None else Journal()
         self._cached = CachedState(core, cached)
-        self._services = Services(core, self._cached, self.journal, clock, change_rate, self._set_inputs)
+        self._services = Services(core, self._cached, self.journal, clock, change_rate, self._set_inputs, on_failure)
         self._shutdown_seconds = shutdown_seconds
         self._on_overdue = on_overdue
         self._runners: dict[str, Runner] = {}
@@ -98,11 +100,14 @@ class Engine:
         return {name: runner.counters for name, runner in self._runners.items()}
 
     @property
+    def busy(self) -> Sequence[str]:
+        """The controllers that are doing something, or are about to."""
+        return [name for name, runner in self._runners.items() if not runner.idle]
+
+    @property
     def idle(self) -> bool:
         """Whether nothing happens before somebody else writes or the clock moves; for states in this process only."""
-        return all(watch.caught_up for watch in self._watches.values()) and all(
-            runner.idle for runner in self._runners.values()
-        )
+        return not self.busy and all(watch.caught_up for watch in self._watches.values())
 
     def register(self, controller: Controller | QController) -> None:
         """Add a controller; it starts with the engine, or at once if the engine runs.

@@ -248,4 +248,5 @@ class QueueRunner:
     def _put(self, job: Job, cause: Cause) -> None:
         if self._queue.put(job, cause):
             self._shared.counters.wakeups += 1
+        if self._queue.ready:
             self._wakeups.wake_one()

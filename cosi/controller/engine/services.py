@@ -22,6 +22,9 @@ from cosi.journal.records import Cause, Causes, Reconcile
 from cosi.resource.metadata import Pointer
 from cosi.state.core import CoreState
 
+OnFailure = Callable[[str, str, Exception], None]
+"""Is told which controller failed, at what, and how."""
+
 
 class Services(msgspec.Struct, frozen=True, eq=False):
     """One for each engine. `set_inputs` replaces what a controller watches."""
@@ -32,14 +35,17 @@ class Services(msgspec.Struct, frozen=True, eq=False):
     clock: Clock
     rate: Rate | None
     set_inputs: Callable[[str, Sequence[Input]], Awaitable[None]]
+    on_failure: OnFailure | None
 
 
 class Shared:
     """What all workers of one controller share."""
 
-    __slots__ = ("counters", "limiter", "log")
+    __slots__ = ("_name", "_on_failure", "counters", "limiter", "log")
 
     def __init__(self, services: Services, name: str) -> None:
+        self._name = name
+        self._on_failure = services.on_failure
         self.counters = Counters()
         self.limiter = RateLimiter(services.rate, services.clock) if services.rate is not None else None
         self.log: Any = structlog.get_logger(controller=name)
@@ -47,6 +53,8 @@ class Shared:
     def failed(self, what: str, error: Exception, **facts: object) -> None:
         """Count a failure and say so."""
         self.counters.crashes += 1
+        if self._on_failure is not None:
+            self._on_failure(self._name, what, error)
         if isinstance(error, Retry):
             self.log.warning(what, error=str(error), **facts)
         else:

@@ -28,7 +28,7 @@ class Supervisor:
         self._worker: Worker | None = None
         self._backoff = Backoff()
         self._signal = Signal()
-        self._resting = True
+        self._resting = False
 
     @property
     def idle(self) -> bool:
@@ -45,7 +45,6 @@ class Supervisor:
 
     async def run(self) -> None:
         """Run the controller until it returns."""
-        self._resting = False
         cause = Reason.STARTED
         while True:
             self._wake(cause)

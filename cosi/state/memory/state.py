@@ -99,6 +99,10 @@ class MemoryState:
         """Watch a kind. Raises InvalidBookmark, InvalidArgument."""
         return Opening(lambda: self._watch_kind(kind, options))
 
+    def kinds(self) -> Sequence[Kind]:
+        """Return every kind that a resource was ever created of."""
+        return [collection.kind for collection in self._collections.values()]
+
     def _watch(self, pointer: Pointer, options: WatchOptions) -> MemoryWatch:
         collection = self._collection(*pointer.kind)
         log = collection.log
