@@ -10,6 +10,7 @@ from cosi.controller.declared import DeclaredState, View
 from cosi.controller.dependencies import Input
 from cosi.resource.metadata import Pointer
 from cosi.resource.resource import AnyResource
+from cosi.state import errors
 
 
 class Wiring(Protocol):
@@ -66,7 +67,16 @@ class Runtime(DeclaredState):
         for output in classes:
             for resource in await self.list(output.kind(namespace=namespace)):
                 if resource.metadata.owner == self.name and resource.pointer not in touched:
-                    await self.remove(resource.pointer)
+                    await self._drop(resource.pointer)
+
+    async def _drop(self, pointer: Pointer) -> None:
+        # Destroyed at once if nobody holds it: watchers see it go, and no teardown before.
+        try:
+            await self.destroy(pointer)
+        except errors.PendingFinalizers:
+            await self.teardown(pointer)
+        except errors.NotFound:
+            return
 
     def _check_write(self, pointer: Pointer) -> None:
         super()._check_write(pointer)
