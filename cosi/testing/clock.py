@@ -18,7 +18,7 @@ import anyio
 
 
 class ManualClock:
-    """Seconds that pass when they are told to. `settle` is awaited after each sleeper that was woken."""
+    """Seconds that pass when they are told to. `settle` is awaited first, and after each sleeper that was woken."""
 
     def __init__(self, settle: Callable[[], Awaitable[None]] = anyio.lowlevel.checkpoint) -> None:
         self.settle = settle
@@ -53,6 +53,7 @@ class ManualClock:
         """Make time pass. Raises ValueError if it would go backwards."""
         if seconds < 0:
             raise ValueError(f"time does not go backwards, not even by {-seconds} s")
+        await self.settle()  # those who are about to sleep must not oversleep
         until = self._now + seconds
         while self._sleepers and self._sleepers[0][0] <= until:
             self._now, _, wake = heapq.heappop(self._sleepers)

@@ -47,9 +47,8 @@ class Mapping(Generic[InputT, OutputT]):
         if hasattr(cls, "input_class"):
             cls._declare()
         elif hasattr(cls, "name"):
-            raise TypeError(
-                f"{cls.__name__} must say what it makes of what: {cls.__bases__[0].__name__}[Input, Output]"
-            )
+            form = f"{cls.__bases__[0].__name__}[Input, Output]"
+            raise TypeError(f"{cls.__name__} must say what it makes of what: class {cls.__name__}({form})")
 
     @classmethod
     def _declare(cls) -> None:
