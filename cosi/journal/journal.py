@@ -9,14 +9,19 @@ the oldest are forgotten. Pure.
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Sequence
 from typing import Final
 
-from cosi.journal.records import Reconcile
+from cosi.journal.records import Change, Reconcile, Write
 from cosi.resource.metadata import Metadata
 
 DEFAULT_CAPACITY: Final = 16_384
 """How many writes are remembered; some 600 bytes each."""
 
+
+MAX_EXPLAINED: Final = 256
+"""How many writes an explanation goes back over."""
 
 Version = tuple[str, str, str, int, int | None]
 """Namespace, type, id, time of creation and version of a resource: names are used again, and begin at version 1."""
@@ -44,6 +49,21 @@ class Journal:
         self._entries.pop(self._ring[self._next], None)
         self._ring[self._next] = version
         self._next = (self._next + 1) % self._capacity
+
+    def explain(self, metadata: Metadata) -> Sequence[Write]:
+        """Return the write of this version and all writes that led to it, as far as they are known, nearest first."""
+        explained: dict[Version, Write] = {}
+        waiting = deque([metadata])
+        while waiting and len(explained) < MAX_EXPLAINED:
+            next_one = waiting.popleft()
+            version = _version(next_one)
+            if version in explained:
+                continue
+            reconcile = self._entries.get(version)
+            explained[version] = Write(next_one, reconcile)
+            if reconcile is not None:
+                waiting.extend(cause.metadata for cause in reconcile.causes if isinstance(cause, Change))
+        return list(explained.values())
 
     def wrote(self, metadata: Metadata) -> Reconcile | None:
         """Return the reconcile that wrote this version, None if it is not known (any more)."""

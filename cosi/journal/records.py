@@ -70,3 +70,10 @@ class Reconcile(msgspec.Struct, frozen=True, eq=False):
     causes: tuple[Cause, ...]
     cause_count: int
     item: Pointer | None = None
+
+
+class Write(NamedTuple):
+    """A version of a resource and the reconcile that wrote it, None if no controller did or none that is known."""
+
+    metadata: Metadata
+    reconcile: Reconcile | None

@@ -68,7 +68,7 @@ def encode(resource: AnyResource) -> bytes:
 def to_message(resource: AnyResource) -> resource_pb2.Resource:
     """Return the resource as a message."""
     message = resource_pb2.Resource()
-    _fill_metadata(message.metadata, resource.metadata)
+    fill_metadata(message.metadata, resource.metadata)
     _fill_spec(message.spec, resource.spec)
     return message
 
@@ -105,7 +105,7 @@ def from_message(message: resource_pb2.Resource, registry: Registry, *, tombston
     proto, yaml = spec.proto_spec, spec.yaml_spec
     if not (described.type and (proto or yaml)):  # else nothing can be missing, and to ask costs more than to look
         _check_presence(message)
-    metadata = _metadata(described)
+    metadata = read_metadata(described)
     if tombstones and metadata.version is None and not proto and not yaml:
         return Tombstone(metadata, None)
     resource_class = registry.get(metadata.type)
@@ -117,7 +117,8 @@ def from_message(message: resource_pb2.Resource, registry: Registry, *, tombston
         raise Malformed("spec.proto_spec", f"not a spec of {metadata.type}: {error}") from None
 
 
-def _fill_metadata(message: resource_pb2.Metadata, metadata: Metadata) -> None:
+def fill_metadata(message: resource_pb2.Metadata, metadata: Metadata) -> None:
+    """Fill an empty message."""
     message.namespace = metadata.namespace
     message.type = metadata.type
     message.id = metadata.id
@@ -151,7 +152,8 @@ def _fill_spec(message: resource_pb2.Spec, spec: Any) -> None:
         message.proto_spec, message.yaml_spec = spec.to_proto(), spec.to_yaml()
 
 
-def _metadata(message: resource_pb2.Metadata) -> Metadata:
+def read_metadata(message: resource_pb2.Metadata) -> Metadata:
+    """Return what a message says. Raises Malformed."""
     phase = _PHASES.get(message.phase)
     if phase is None:
         raise Malformed("metadata.phase", f"unknown phase: {message.phase[:SHOWN_CHARACTERS]!r}")

@@ -32,6 +32,15 @@ class Method(enum.StrEnum):
     TEARDOWN_AND_DESTROY = "TeardownAndDestroy"
 
 
+class RuntimeMethod(enum.StrEnum):
+    """The methods of the ControllerRuntime service."""
+
+    JOIN = "Join"
+    REPORT = "Report"
+    EXPLAIN = "Explain"
+    METRICS = "Metrics"
+
+
 CODES: Final[dict[type[Exception], Code]] = {
     errors.NotFound: Code.NOT_FOUND,
     errors.OwnerConflict: Code.PERMISSION_DENIED,
@@ -69,7 +78,7 @@ def name_of(error: Exception) -> str:
 
 
 def error_of(
-    code: Code, message: str, method: Method, about: Metadata, *, name: str | None = None
+    code: Code, message: str, method: Method | RuntimeMethod, about: Metadata, *, name: str | None = None
 ) -> errors.StateError:
     """Return the error that a status means to who called `method` with the resource `about`.
 
@@ -81,7 +90,7 @@ def error_of(
     return _rebuilt(kind, message, about)
 
 
-def _meaning(code: Code, method: Method) -> type[errors.StateError]:
+def _meaning(code: Code, method: Method | RuntimeMethod) -> type[errors.StateError]:
     match code, method:
         case Code.NOT_FOUND, _:
             return errors.NotFound

@@ -49,10 +49,10 @@ class _Health:
     async def watch(self, request: bytes, _: Call) -> AsyncGenerator[Frames | Feed, None]:
         name = parse(health_pb2.HealthCheckRequest, request).service
         yield _SERVING if name in self._names else _SERVICE_UNKNOWN
-        yield _Nothing()
+        yield Nothing()
 
 
-class _Nothing(Feed):
+class Nothing(Feed):
     """A feed that neither brings anything nor ends."""
 
     __slots__ = ()

@@ -8,8 +8,9 @@ from enum import StrEnum
 from typing import Final
 
 from cosi.resource.registry import Registry
-from cosi.rpc import health, reflection
+from cosi.rpc import health, reflection, runtime_service
 from cosi.rpc.address import Address
+from cosi.rpc.runtime_service import RuntimeHost
 from cosi.rpc.seam import Service
 from cosi.rpc.service import StateService
 from cosi.rpc.tls import Certificates, ServerTls
@@ -31,12 +32,15 @@ def serving(
     registry: Registry,
     addresses: Sequence[Address],
     *,
+    host: RuntimeHost | None = None,
     tls: ServerTls | Certificates | None = None,
     transport: Transport = DEFAULT_TRANSPORT,
 ) -> AbstractAsyncContextManager[Sequence[Address]]:
-    """Serve a state while the body runs; see `serving_services`."""
-    state = StateService(core, registry).service
-    return serving_services([state], addresses, tls=tls, transport=transport)
+    """Serve a state while the body runs, and the controllers of its host if it has one; see `serving_services`."""
+    services = [StateService(core, registry).service]
+    if host is not None:
+        services.append(runtime_service.service(host))
+    return serving_services(services, addresses, tls=tls, transport=transport)
 
 
 def serving_services(

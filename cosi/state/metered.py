@@ -180,16 +180,16 @@ class PrometheusMetrics:
         lines: list[str] = []
         for name, family in sorted(self._counters.items()):
             lines.append(f"# TYPE {name} counter")
-            lines.extend(f"{name}{_braces(labels)} {total}" for labels, (total,) in family.sorted())
+            lines.extend(f"{name}{braces(labels)} {total}" for labels, (total,) in family.sorted())
         for name, family in sorted(self._histograms.items()):
             lines.append(f"# TYPE {name} histogram")
             for labels, (*buckets, total) in family.sorted():
                 count = 0
                 for bound, within in zip((*BUCKETS_SECONDS, "+Inf"), buckets, strict=True):
                     count += int(within)
-                    lines.append(f"{name}_bucket{_braces([*labels, ('le', str(bound))])} {count}")
-                lines.append(f"{name}_sum{_braces(labels)} {total}")
-                lines.append(f"{name}_count{_braces(labels)} {count}")
+                    lines.append(f"{name}_bucket{braces([*labels, ('le', str(bound))])} {count}")
+                lines.append(f"{name}_sum{braces(labels)} {total}")
+                lines.append(f"{name}_count{braces(labels)} {count}")
         return "".join(f"{line}\n" for line in lines)
 
     def _begin(self, families: dict[str, _Family], name: str, labels: dict[str, str], cells: int) -> _Family:
@@ -234,7 +234,8 @@ class _Family:
         return self._series.setdefault(values, [0] * self._cells)
 
 
-def _braces(labels: Sequence[tuple[str, str]]) -> str:
+def braces(labels: Sequence[tuple[str, str]]) -> str:
+    """Return the labels of a sample as Prometheus writes them; nothing if there are none."""
     if not labels:
         return ""
     return "{" + ",".join(f'{name}="{_escape(value)}"' for name, value in labels) + "}"

@@ -33,6 +33,7 @@ from cosi.journal.journal import Journal
 from cosi.journal.records import Change
 from cosi.resource.metadata import Kind
 from cosi.state.core import CoreState
+from cosi.state.wakeups import Wakeups
 
 SHUTDOWN_SECONDS: Final = 10.0
 """How long controllers may take to stop before those that have not are named in the log."""
@@ -85,6 +86,8 @@ class Engine:
     ) -> None:
         self.graph = DependencyGraph()
         self.journal = journal if journal is not None else Journal()
+        self.rewired = Wakeups()
+        """Who wants to know when a controller that runs reads something else."""
         self._cached = CachedState(core, cached)
         self._services = Services(core, self._cached, self.journal, clock, change_rate, self._set_inputs, on_failure)
         self._shutdown_seconds = shutdown_seconds
@@ -159,8 +162,10 @@ class Engine:
             self._stopped.add(runner.name)
 
     async def _set_inputs(self, name: str, inputs: Sequence[Input]) -> None:
-        self.graph.set_inputs(name, inputs)
-        await self._watch_inputs()
+        if tuple(inputs) != self.graph.inputs_of(name):
+            self.graph.set_inputs(name, inputs)
+            self.rewired.wake_all()
+            await self._watch_inputs()
 
     async def _watch_inputs(self) -> None:
         """Open a watch for every kind that is read and has none yet; a watch once opened stays."""

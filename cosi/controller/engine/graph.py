@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from typing import NamedTuple
 
 from cosi.controller.dependencies import Input, InputMode, Output, OutputSharing
@@ -35,13 +35,7 @@ class DependencyGraph:
         """Add a controller. Raises Clash, and adds nothing then."""
         if name in self._outputs:
             raise Clash(f"a controller named {name} is registered already")
-        for output in outputs:
-            for other, taken in self._writers(output.type):
-                if OutputSharing.EXCLUSIVE in (output.sharing, taken.sharing):
-                    raise Clash(
-                        f"controller {name} can't write {output.type} ({output.sharing}): "
-                        f"{other} writes it ({taken.sharing})"
-                    )
+        check_outputs(name, outputs, self._outputs.items())
         self._outputs[name] = tuple(outputs)
         self.set_inputs(name, inputs)
 
@@ -52,6 +46,10 @@ class DependencyGraph:
         for reader, wanted in self._inputs.items():
             for each in wanted:
                 self._readers.setdefault(each.kind, []).append((reader, each))
+
+    def inputs_of(self, name: str) -> Sequence[Input]:
+        """Return what a controller reads now."""
+        return self._inputs[name]
 
     def readers(self, kind: Kind) -> Sequence[tuple[str, Input]]:
         """Return who reads a kind, and by which input."""
@@ -75,5 +73,14 @@ class DependencyGraph:
         ]
         return sorted(read + written)
 
-    def _writers(self, type: str) -> Sequence[tuple[str, Output]]:
-        return [(name, output) for name, outputs in self._outputs.items() for output in outputs if output.type == type]
+
+def check_outputs(name: str, outputs: Sequence[Output], taken: Iterable[tuple[str, Sequence[Output]]]) -> None:
+    """Raise Clash if a controller can't write its outputs beside others with theirs."""
+    wanted = {output.type: output for output in outputs}
+    for other, theirs in taken:
+        for output in theirs:
+            own = wanted.get(output.type)
+            if own is not None and OutputSharing.EXCLUSIVE in (own.sharing, output.sharing):
+                raise Clash(
+                    f"controller {name} can't write {own.type} ({own.sharing}): {other} writes it ({output.sharing})"
+                )
