@@ -20,7 +20,7 @@ import multiprocessing
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -161,7 +161,7 @@ def serve(where: Address) -> None:
 
 async def through(
     state: State,
-    controllers: list[Controller] | list[QController],
+    controllers: Sequence[Controller | QController],
     output: type[IntResource] | type[StrResource],
     *,
     first: str = "default",

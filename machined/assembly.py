@@ -1,8 +1,8 @@
-"""What starts when a node starts: the state, the resource types, the controllers, and the local socket."""
+"""What starts when a node starts: the state, the types, its controllers and those plugged in, the local socket."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -17,9 +17,12 @@ from controllers.extension_status import ExtensionStatusController
 from controllers.extension_validate import ExtensionValidateController
 from controllers.install import InstallController
 from cosi.controller.controller import Controller
-from cosi.controller.engine.engine import Engine
+from cosi.controller.host import Host
 from cosi.controller.qcontroller import QController
+from cosi.plugins.hosting import add_to
+from cosi.plugins.loading import Plugin
 from cosi.resource import meta
+from cosi.resource.controllers import ControllerDefinition
 from cosi.resource.registry import Registry
 from cosi.rpc.address import Address
 from cosi.rpc.serving import Transport, serving
@@ -46,9 +49,13 @@ DEFAULT_TALOS_VERSION: Final = "v1.11.0"
 
 STATE_DIRECTORY_MODE: Final = 0o700
 
+BUILT_IN: Final = "built in"
+"""Where the node's own controllers come from."""
+
 RESOURCES: Final = (
     meta.Namespace,
     meta.ResourceDefinition,
+    ControllerDefinition,
     MachineConfig,
     ConfigStatus,
     ExtensionSpec,
@@ -63,7 +70,10 @@ RESOURCES: Final = (
 
 
 class NodeOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What a node is started with. `state` is a directory of its own; everything it keeps lies there."""
+    """What a node is started with. `state` is a directory of its own; everything it keeps lies there.
+
+    `on_overdue` is called, from another thread, when controllers have not stopped in time.
+    """
 
     config: Path
     state: Path
@@ -71,6 +81,8 @@ class NodeOptions(msgspec.Struct, frozen=True, kw_only=True):
     transport: Transport = Transport.NATIVE
     talos_version: str = DEFAULT_TALOS_VERSION
     platform: Platform = msgspec.field(default_factory=Platform.of_this_machine)
+    plugins: Sequence[Plugin] = ()
+    on_overdue: Callable[[], None] | None = None
 
 
 @asynccontextmanager
@@ -80,12 +92,13 @@ async def running(options: NodeOptions) -> AsyncIterator[State]:
     registry = Registry(RESOURCES)
     state = State(MemoryState())
     await announce(state, registry, {meta.NAMESPACE: "What describes all other resources.", **names.DESCRIPTIONS})
-    engine = Engine(state)
+    host = Host(state, registry, on_overdue=options.on_overdue)
     for controller in controllers(options):
-        engine.register(controller)
-    served = serving(state, registry, options.addresses, transport=options.transport)
+        await host.add(controller, BUILT_IN)
+    await add_to(host, options.plugins)
+    served = serving(state, registry, options.addresses, host=host, transport=options.transport)
     async with served, anyio.create_task_group() as tasks:
-        await tasks.start(engine.run)
+        await tasks.start(host.run)
         yield state
         tasks.cancel_scope.cancel()
 

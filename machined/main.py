@@ -24,6 +24,14 @@ def cli() -> None:
     help="What carries the calls: this project's own HTTP/2, or grpcio's.",
 )  # fmt: skip
 @click.option("--talos-version", metavar="VERSION", help="Judge extensions by the rules of this Talos version.")
+@click.option(
+    "--controller", "references", metavar="MODULE:CLASS", multiple=True, help="Run this controller as well; repeatable."
+)
+@click.option(
+    "--plugins", metavar="DIR", type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Run the controllers in the .py files of this directory as well.",
+)  # fmt: skip
+@click.option("--no-entry-points", is_flag=True, help="Leave out controllers that installed packages bring.")
 @click.option("--log-format", type=click.Choice(["console", "json"]), default="console", show_default=True)
 @click.option(
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
@@ -34,13 +42,19 @@ def run(
     socket: str | None,
     transport: str,
     talos_version: str | None,
+    references: tuple[str, ...],
+    plugins: Path | None,
+    no_entry_points: bool,
     log_format: str,
     log_level: str,
 ) -> None:
     """Run the node until it is told to stop (Ctrl-C, SIGTERM)."""
+    from cosi.plugins.sources import Sources
     from machined import node
 
-    node.run(config, state, socket, talos_version, transport=transport, log_format=log_format, log_level=log_level)
+    sources = Sources(references, plugins, entry_points=not no_entry_points)
+    options = {"transport": transport, "log_format": log_format, "log_level": log_level}
+    node.run(config, state, socket, talos_version, sources=sources, **options)
 
 
 @cli.command()

@@ -14,6 +14,7 @@ import click
 import structlog
 
 from cosi import logs, loops
+from cosi.plugins.sources import Sources
 from cosi.rpc import address
 from cosi.rpc.serving import Transport
 from machined.assembly import DEFAULT_TALOS_VERSION, STATE_DIRECTORY_MODE, NodeOptions, running
@@ -28,6 +29,7 @@ def run(
     socket: str | None,
     talos_version: str | None,
     *,
+    sources: Sources,
     transport: str,
     log_format: str,
     log_level: str,
@@ -41,6 +43,8 @@ def run(
             addresses=(address.Address(path=socket or address.default_socket()),),
             transport=Transport(transport),
             talos_version=talos_version or DEFAULT_TALOS_VERSION,
+            plugins=sources.load(),
+            on_overdue=loops.leave,
         )
         parse_version(options.talos_version)
         if not config.absolute().parent.is_dir():

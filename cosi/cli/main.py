@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -44,12 +45,76 @@ def get(type: str, id: str | None, namespace: str, output: str, watch: bool, ser
     "--transport", type=click.Choice(["native", "grpcio"]), default="native", show_default=True,
     help="What carries the calls: this project's own HTTP/2, or grpcio's.",
 )  # fmt: skip
+@click.option(
+    "--controller", "references", metavar="MODULE:CLASS", multiple=True, help="Run this controller; may be repeated."
+)
+@click.option(
+    "--plugins", metavar="DIR", type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Run the controllers in the .py files of this directory.",
+)  # fmt: skip
+@click.option("--no-entry-points", is_flag=True, help="Leave out controllers that installed packages bring.")
 @click.option("--log-format", type=click.Choice(["console", "json"]), default="console", show_default=True)
-def serve(socket: str | None, listen: str | None, transport: str, log_format: str) -> None:
-    """Host a plain runtime: an empty state in memory that anybody on this machine may fill."""
+def serve(
+    socket: str | None,
+    listen: str | None,
+    references: tuple[str, ...],
+    plugins: Path | None,
+    no_entry_points: bool,
+    transport: str,
+    log_format: str,
+) -> None:
+    """Host a plain runtime: an empty state in memory that anybody on this machine may fill, and controllers on it."""
     from cosi.cli import serve as command
+    from cosi.plugins.sources import Sources
 
-    command.run(socket, listen, transport=transport, log_format=log_format)
+    sources = Sources(references, plugins, entry_points=not no_entry_points)
+    command.run(socket, listen, sources=sources, transport=transport, log_format=log_format)
+
+
+@cli.command("run")
+@click.argument("references", metavar="MODULE:CLASS...", nargs=-1, required=True)
+@click.option(
+    "-s", "--server", "--socket", metavar="ADDRESS", help="unix:PATH or HOST:PORT; the local socket unless told."
+)
+@click.option("--no-cache", is_flag=True, help="Read inputs from the server each time.")
+@click.option("--log-format", type=click.Choice(["console", "json"]), default="console", show_default=True)
+def run_controllers(references: tuple[str, ...], server: str | None, no_cache: bool, log_format: str) -> None:
+    """Run controllers in a process of their own, on the state of a server."""
+    from cosi.cli import run as command
+
+    command.run(references, server, cached=not no_cache, log_format=log_format)
+
+
+@cli.command()
+@click.argument("type", metavar="TYPE")
+@click.argument("id", metavar="ID")
+@click.option("--namespace", default="", help="Look in this namespace instead of the type's default one.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("-s", "--server", metavar="ADDRESS", help="unix:PATH or HOST:PORT; the local socket unless told.")
+def explain(type: str, id: str, namespace: str, output: str, server: str | None) -> None:
+    """Tell why a resource is as it is: who wrote it, what had woken them, and so on back to the start."""
+    from cosi.cli import explain as command
+
+    command.run(type, id, namespace=namespace, output=output, server=server)
+
+
+@cli.command()
+@click.option("-o", "--output", type=click.Choice(["text", "dot", "svg", "json"]), default="text", show_default=True)
+@click.option("-s", "--server", metavar="ADDRESS", help="unix:PATH or HOST:PORT; the local socket unless told.")
+def graph(output: str, server: str | None) -> None:
+    """Show which controllers read and write what."""
+    from cosi.cli import graph as command
+
+    command.run(output=output, server=server)
+
+
+@cli.command()
+@click.option("-s", "--server", metavar="ADDRESS", help="unix:PATH or HOST:PORT; the local socket unless told.")
+def metrics(server: str | None) -> None:
+    """Print what the server counts of its controllers, in the form that Prometheus reads."""
+    from cosi.cli import metrics as command
+
+    command.run(server=server)
 
 
 def main() -> None:

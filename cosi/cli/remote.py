@@ -20,6 +20,7 @@ DEFINITIONS_NAMESPACE: Final = "meta"
 DEFINITIONS_TYPE: Final = "ResourceDefinitions.meta.cosi.dev"
 
 _SERVICE: Final = "/cosi.resource.State"
+RUNTIME_SERVICE: Final = "/cosi.controller.ControllerRuntime"
 _NANOSECONDS: Final = 1_000_000_000
 _EVENTS: Final[Sequence[Event]] = ("created", "updated", "destroyed", "bootstrapped", "errored", "noop")
 

@@ -1,4 +1,7 @@
-"""`cosi serve`: a plain runtime, no Talos in it. Namespaces need no registration, and any type may be stored."""
+"""`cosi serve`: a plain runtime, no Talos in it, and whatever controllers are plugged in.
+
+Namespaces need no registration, and any type may be stored.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,11 @@ import click
 import structlog
 
 from cosi import logs, loops
+from cosi.controller.host import Host
+from cosi.plugins.hosting import add_to
+from cosi.plugins.sources import Sources
 from cosi.resource import meta
+from cosi.resource.controllers import ControllerDefinition
 from cosi.resource.registry import Registry
 from cosi.rpc import address
 from cosi.rpc.serving import Transport, serving
@@ -20,26 +27,31 @@ from cosi.state.state import State
 _log = structlog.get_logger(component="serve")
 
 
-def run(socket: str | None, listen: str | None, *, transport: str, log_format: str) -> None:
+def run(socket: str | None, listen: str | None, *, sources: Sources, transport: str, log_format: str) -> None:
     """Serve until told to stop. Raises click.ClickException, OSError."""
     logs.configure(log_format)
     try:
         addresses = [address.Address(path=socket or address.default_socket())]
         if listen is not None:
             addresses.append(address.parse(listen))
-        loops.run(_serve, addresses, Transport(transport))
+        loops.run(_serve, addresses, sources, Transport(transport))
     except ValueError as error:
         raise click.ClickException(str(error)) from None
 
 
-async def _serve(addresses: list[address.Address], transport: Transport) -> None:
+async def _serve(addresses: list[address.Address], sources: Sources, transport: Transport) -> None:
     state = State(MemoryState())
-    registry = Registry((meta.Namespace, meta.ResourceDefinition))
+    registry = Registry((meta.Namespace, meta.ResourceDefinition, ControllerDefinition))
     await registration.announce(state, registry, {meta.NAMESPACE: "What describes all other resources."})
+    host = Host(state, registry, on_overdue=loops.leave)
+    await add_to(host, sources.load())
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async with serving(state, registry, addresses, transport=transport) as taken:
+        served = serving(state, registry, addresses, host=host, transport=transport)
+        async with served as taken, anyio.create_task_group() as tasks:
+            await tasks.start(host.run)
             for each in taken:
                 _log.info("serving", address=str(each))
             async for received in signals:
                 _log.info("stopping", signal=received.name)
                 break
+            tasks.cancel_scope.cancel()

@@ -8,7 +8,8 @@ come from the loop's own thread.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio.lowlevel
 
@@ -36,12 +37,11 @@ class Wakeups:
 
     async def wait(self) -> None:
         """Sleep until the next `wake_all`. Cancelling forgets the task."""
+        waiter: asyncio.Future[None] | TrioWaiter
         try:
-            loop = asyncio.get_running_loop()
+            waiter = asyncio.get_running_loop().create_future()
         except RuntimeError:
-            await _TrioWaiter().sleep(self.waiters)
-            return
-        waiter = loop.create_future()
+            waiter = TrioWaiter()
         self.add(waiter)
         try:
             await waiter
@@ -136,8 +136,8 @@ async def yield_to_others() -> None:
     await anyio.lowlevel.checkpoint()
 
 
-class _TrioWaiter:
-    """What an asyncio future is, for one trio task."""
+class TrioWaiter:
+    """What an asyncio future is, for one trio task: made by it, and awaited before anybody wakes it."""
 
     __slots__ = ("_done", "_task")
 
@@ -145,17 +145,8 @@ class _TrioWaiter:
         self._task: trio.lowlevel.Task | None = None
         self._done = False
 
-    async def sleep(self, waiters: dict[Waiter, None]) -> None:
-        import trio
-
-        def forget(_: object) -> trio.lowlevel.Abort:
-            self._done = True
-            waiters.pop(self, None)
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        self._task = trio.lowlevel.current_task()
-        waiters[self] = None
-        await trio.lowlevel.wait_task_rescheduled(forget)
+    def __await__(self) -> Generator[Any, None, None]:
+        return self._sleep().__await__()
 
     def done(self) -> bool:
         return self._done
@@ -166,3 +157,13 @@ class _TrioWaiter:
         assert self._task is not None
         self._done = True
         trio.lowlevel.reschedule(self._task)
+
+    async def _sleep(self) -> None:
+        import trio
+
+        def give_up(_: object) -> trio.lowlevel.Abort:
+            self._done = True
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        self._task = trio.lowlevel.current_task()
+        await trio.lowlevel.wait_task_rescheduled(give_up)

@@ -1,4 +1,4 @@
-"""Calls of the State service: request messages in, response bytes out, and every way to fail is an error of a state.
+"""Calls of a server's services: request messages in, response bytes out, and every way to fail is an error of a state.
 
 A call that is cancelled while it waits is given up on both sides at once. The deadline of the scopes around a call
 travels with it, so that a server does not work for somebody who has left. A watch has none: it outlives the scope it
@@ -7,9 +7,9 @@ was opened in.
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections import deque
+from collections.abc import Mapping
 from typing import Final
 
 import anyio
@@ -17,27 +17,33 @@ import anyio.lowlevel
 from google.protobuf.message import Message as Request
 
 from cosi.resource.metadata import Metadata
-from cosi.rpc import service
-from cosi.rpc.codes import ERROR_KEY, Method, error_of
+from cosi.rpc import runtime_service, service
+from cosi.rpc.codes import ERROR_KEY, Method, RuntimeMethod, error_of
 from cosi.rpc.http2.events import Ended, Message
 from cosi.rpc.http2.status import Code
 from cosi.rpc.remote.channel import Channel, Closed
 from cosi.rpc.remote.connection import Connection
+from cosi.rpc.remote.loop import TaskWaiter
 from cosi.state import errors
 
-_PATHS: Final = {method: f"/{service.NAME}/{method}" for method in Method}
+_PATHS: Final[Mapping[Method | RuntimeMethod, str]] = {
+    **{method: f"/{service.NAME}/{method}" for method in Method},
+    **{method: f"/{runtime_service.NAME}/{method}" for method in RuntimeMethod},
+}
+_LASTING: Final = frozenset({Method.WATCH, RuntimeMethod.JOIN})
+"""Calls that go on for as long as somebody wants them to."""
 _ERROR_HEADER: Final = ERROR_KEY.encode()
 _OUT_OF_TIME: Final = (Code.DEADLINE_EXCEEDED, Code.CANCELLED)
 """What servers say at a deadline."""
 
 
 class Calls:
-    """The methods of the State service on a channel."""
+    """The methods of our services on a channel."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
 
-    async def unary(self, method: Method, request: Request, about: Metadata) -> bytes:
+    async def unary(self, method: Method | RuntimeMethod, request: Request, about: Metadata) -> bytes:
         """Return the answer. Raises a StateError; `about` is the resource it then speaks of."""
         stream = self.stream(method, request, about)
         try:
@@ -48,7 +54,7 @@ class Calls:
             stream.close()
         return answer
 
-    def stream(self, method: Method, request: Request, about: Metadata) -> MessageStream:
+    def stream(self, method: Method | RuntimeMethod, request: Request, about: Metadata) -> MessageStream:
         """Prepare a call with any number of answers, which begins with the first read; to be closed by the caller."""
         return MessageStream(self._channel, method, request.SerializeToString(), about)
 
@@ -71,7 +77,7 @@ class MessageStream:
         "timeout_seconds",
     )
 
-    def __init__(self, channel: Channel, method: Method, request: bytes, about: Metadata) -> None:
+    def __init__(self, channel: Channel, method: Method | RuntimeMethod, request: bytes, about: Metadata) -> None:
         self.stream_id = 0
         self.path = _PATHS[method]
         self.request = request
@@ -83,7 +89,7 @@ class MessageStream:
         self._messages: deque[Message] = deque()
         self._end: Ended | None = None
         self._closed = False
-        self._reader: asyncio.Future[None] | None = None
+        self._reader: TaskWaiter | None = None
 
     async def read(self) -> bytes | None:
         """Return the next message, None once the call has ended well. Raises a StateError.
@@ -95,7 +101,7 @@ class MessageStream:
             if self._end is not None or self._closed:
                 await self._require_success()
                 return None
-            self._reader = asyncio.get_running_loop().create_future()
+            self._reader = self._channel.loop.waiter()
             await self._reader
         message = self._messages.popleft()
         if self._end is None:
@@ -123,8 +129,8 @@ class MessageStream:
 
     async def _begin(self) -> Connection:
         connection = self._channel.ready() or await self._channel.connected()
-        if self._method is not Method.WATCH:
-            remaining = anyio.current_effective_deadline() - asyncio.get_running_loop().time()
+        if self._method not in _LASTING:
+            remaining = anyio.current_effective_deadline() - self._channel.loop.time()
             if remaining <= 0:
                 await anyio.lowlevel.checkpoint_if_cancelled()
             if remaining < math.inf:

@@ -7,7 +7,6 @@ no more calls, and ends when those on it have.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -18,6 +17,7 @@ from cosi.backoff import Backoff
 from cosi.rpc.address import Address
 from cosi.rpc.remote.connection import Connection
 from cosi.rpc.remote.dialer import Dialer, NotReached
+from cosi.rpc.remote.loop import Job, Loop, running_loop
 from cosi.rpc.tls import ClientTls
 from cosi.state import errors
 from cosi.state.wakeups import Wakeups
@@ -40,7 +40,8 @@ class Closed(errors.Unavailable):
 @asynccontextmanager
 async def open_channel(address: Address, tls: ClientTls | None) -> AsyncIterator[Channel]:
     """Hold a channel while the body runs; calls still open then end. Raises ValueError for plain text to elsewhere."""
-    channel = Channel(Dialer(address, tls))
+    loop = running_loop()
+    channel = Channel(loop, Dialer(loop, address, tls))
     try:
         yield channel
     finally:
@@ -51,12 +52,13 @@ async def open_channel(address: Address, tls: ClientTls | None) -> AsyncIterator
 class Channel:
     """The connections to one server: the one that takes calls, and those it has left whose calls go on."""
 
-    def __init__(self, dialer: Dialer) -> None:
+    def __init__(self, loop: Loop, dialer: Dialer) -> None:
+        self.loop = loop
         self._dialer = dialer
         self._connections: set[Connection] = set()
         self._removal = Wakeups()
         self._current: Connection | None = None
-        self._attempt: asyncio.Task[None] | None = None
+        self._attempt: Job | None = None
         self._backoff = Backoff(initial_seconds=MIN_RECONNECT_SECONDS, max_seconds=MAX_RECONNECT_SECONDS)
         self._next_attempt = 0.0
         self._failure = ""
@@ -78,10 +80,10 @@ class Channel:
         if connection := self.ready():
             return connection
         if self._attempt is None:
-            if asyncio.get_running_loop().time() < self._next_attempt:
+            if self.loop.time() < self._next_attempt:
                 raise errors.Unavailable(self._failure)
-            self._attempt = asyncio.create_task(self._connect())
-        await asyncio.wait((self._attempt,))
+            self._attempt = self.loop.start(self._connect)
+        await self._attempt.over()
         if connection := self.ready():
             return connection
         raise errors.Unavailable(self._failure)
@@ -91,7 +93,7 @@ class Channel:
         self._closed = True
         if self._attempt is not None:
             self._attempt.cancel()
-            await asyncio.wait((self._attempt,))
+            await self._attempt.over()
         for connection in tuple(self._connections):
             connection.close()
         with anyio.move_on_after(CLOSE_SECONDS):
@@ -116,7 +118,7 @@ class Channel:
             self._failure = str(error)
         finally:
             self._attempt = None
-            self._next_attempt = asyncio.get_running_loop().time() + self._backoff.next()
+            self._next_attempt = self.loop.time() + self._backoff.next()
 
     def _give_up(self, connection: Connection) -> None:
         """Look for another connection: at once, unless this one was good for nothing."""

@@ -1,17 +1,16 @@
-"""One connection of a client on asyncio: moves bytes between its socket and the core, and tells calls what they mean.
+"""One connection of a client: passes what its link reads to the core, and tells calls what it means.
 
-    calls ──▶ ClientConnection ──▶ (TLS) ──▶ socket
-    calls ◀── ClientConnection ◀── (TLS) ◀── socket
+    calls ──▶ ClientConnection ──▶ Link
+    calls ◀── ClientConnection ◀── Link
 
-What is said in one turn of the loop goes out in one write, by however many calls. There is no task: what arrives wakes
-whoever waits for it. Calls over the server's limit wait in line until others have ended.
+There is no task for a call: what arrives wakes whoever waits for it. Calls over the server's limit wait in line until
+others have ended.
 """
 
 from __future__ import annotations
 
-import asyncio
 import ssl
-from typing import Final, Protocol, cast
+from typing import Protocol
 
 from cosi.rpc import tls
 from cosi.rpc.http2.client_connection import ClientConnection
@@ -19,13 +18,8 @@ from cosi.rpc.http2.errors import ProtocolError
 from cosi.rpc.http2.events import Ended, Event, Message, ResponseHeaders
 from cosi.rpc.http2.status import Code, RpcError
 from cosi.rpc.remote.keepalive import Keepalive
+from cosi.rpc.remote.loop import Link, Loop
 from cosi.state.wakeups import Wakeups
-
-READ_BYTES: Final = 64 << 10
-"""What is read at once, before others on the loop get their turn."""
-
-WRITE_BUFFER_BYTES: Final = 256 << 10
-"""How much may wait for a server that does not read before no more is made for it."""
 
 
 class Call(Protocol):
@@ -53,24 +47,22 @@ class Owner(Protocol):
         """Note that a connection has none any more."""
 
 
-class Connection(asyncio.BufferedProtocol):
+class Connection:
     """A connection from its first byte to its last; `name` is what messages call the server."""
 
-    def __init__(self, owner: Owner, *, name: str, authority: str, scheme: str) -> None:
+    def __init__(self, loop: Loop, owner: Owner, *, name: str, authority: str, scheme: str) -> None:
         self.has_answered = False
         """Whether the server has answered a call."""
         self._owner = owner
         self._name = name
         self._authority = authority
-        self._loop = asyncio.get_running_loop()
+        self._loop = loop
         self._core = ClientConnection(scheme=scheme)
-        self._buffer = memoryview(bytearray(READ_BYTES))
-        self._transport: asyncio.Transport | None = None
+        self._link: Link | None = None
         self._calls: dict[int, Call] = {}
         self._in_line: dict[Call, None] = {}
         self._greeting = Wakeups()
-        self._broken = self._clogged = self._speaking_soon = False
-        self._keepalive = Keepalive(self)
+        self._broken = False
 
     @property
     def closing(self) -> str:
@@ -126,7 +118,7 @@ class Connection(asyncio.BufferedProtocol):
     def ping(self) -> None:
         """Have the server say something."""
         self._core.ping()
-        self._speak()
+        self._speak_soon()
 
     def give_up(self, reason: str) -> None:
         """Break off at once, because the server is not there."""
@@ -135,25 +127,24 @@ class Connection(asyncio.BufferedProtocol):
 
     def abort(self) -> None:
         """Close at once, whatever has yet to be sent."""
-        if self._transport is not None:
-            self._transport.abort()
+        if self._link is not None:
+            self._link.abort()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Greet the server."""
-        self._transport = cast(asyncio.Transport, transport)
-        self._transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
+    def carried_by(self, link: Link) -> None:
+        """Begin: the server is greeted with the first words."""
+        self._link = link
+        self._keepalive = Keepalive(self, self._loop)
         self._owner.add(self)
-        self._speak()
 
-    def get_buffer(self, sizehint: int) -> memoryview:
-        """Lend the buffer that the socket is read into; what is read is taken out at once."""
-        return self._buffer
+    def words(self) -> bytes:
+        """Return, once, what is due to the server."""
+        return self._core.data_to_send()
 
-    def buffer_updated(self, nbytes: int) -> None:
+    def receive(self, data: bytes) -> None:
         """Take what was read."""
         self._keepalive.heard()
         try:
-            events = self._core.receive(bytes(self._buffer[:nbytes]))
+            events = self._core.receive(data)
         except ProtocolError as error:
             self._break(f"the server at {self._name} cannot be understood: {error}")
             self._finish()
@@ -165,34 +156,16 @@ class Connection(asyncio.BufferedProtocol):
         # Whoever was woken has its turn before this does: what it says now goes out in the same write.
         self._speak_soon()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def lost(self, error: BaseException | None) -> None:
         """End all calls with the reason."""
-        self._transport = None
+        self._link = None
         self._keepalive.stop()
-        self._break(_why_lost(self._name, exc))
+        self._break(_why_lost(self._name, error))
         self._owner.remove(self)
 
-    def pause_writing(self) -> None:
-        """Make nothing more for a server that does not read what it has."""
-        self._clogged = True
-
-    def resume_writing(self) -> None:
-        """Go on where the server stopped reading."""
-        self._clogged = False
-        self._speak()
-
     def _speak_soon(self) -> None:
-        if not self._speaking_soon:
-            self._speaking_soon = True
-            self._loop.call_soon(self._speak)
-
-    def _speak(self) -> None:
-        self._speaking_soon = False
-        transport = self._transport
-        if transport is None or transport.is_closing() or self._clogged:
-            return  # the core counts what is not fetched, and gives a server up that asks for more and reads nothing
-        if data := self._core.data_to_send():
-            transport.write(data)
+        if self._link is not None:
+            self._link.speak_soon()
 
     def _hand_out(self, event: Event) -> None:
         if isinstance(event, ResponseHeaders):
@@ -230,9 +203,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def _finish(self) -> None:
         """Close behind the last words."""
-        self._speak()
-        if self._transport is not None:
-            self._transport.close()
+        if self._link is not None:
+            self._link.close()
 
     def _forget_calls(self) -> list[Call]:
         calls = [*self._calls.values(), *self._in_line]
@@ -241,7 +213,7 @@ class Connection(asyncio.BufferedProtocol):
         return calls
 
 
-def _why_lost(name: str, error: Exception | None) -> str:
+def _why_lost(name: str, error: BaseException | None) -> str:
     match error:
         case None:
             return f"the server at {name} closed the connection"

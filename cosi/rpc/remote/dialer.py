@@ -6,15 +6,17 @@ found here, and said in plain words.
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import ssl
 from typing import Final
+
+import anyio
 
 from cosi.rpc import address as addresses
 from cosi.rpc import local_socket
 from cosi.rpc.address import Address
 from cosi.rpc.remote.connection import Connection, Owner
+from cosi.rpc.remote.loop import Link, Loop
 from cosi.rpc.tls import ALPN_HTTP2, ClientTls, reason
 
 CONNECT_SECONDS: Final = 10.0
@@ -31,7 +33,8 @@ class NotReached(Exception):
 class Dialer:
     """Makes connections to one server. Raises ValueError for plain text to another machine."""
 
-    def __init__(self, address: Address, tls: ClientTls | None) -> None:
+    def __init__(self, loop: Loop, address: Address, tls: ClientTls | None) -> None:
+        self._loop = loop
         self._address = address
         self._authority = LOCAL_AUTHORITY if address.path else address.target
         self._tls: ssl.SSLContext | None = None
@@ -46,43 +49,38 @@ class Dialer:
 
     async def connect(self, owner: Owner) -> Connection:
         """Return a new connection, once the server has greeted. Raises NotReached."""
+        scheme = "http" if self._tls is None else "https"
+        connection = Connection(self._loop, owner, name=str(self._address), authority=self._authority, scheme=scheme)
         try:
-            async with asyncio.timeout(CONNECT_SECONDS):
-                transport, connection = await self._open(owner)
-                await self._expect_greeting(transport, connection)
+            with anyio.fail_after(CONNECT_SECONDS):
+                link = await self._link(connection)
+                await self._expect_greeting(link, connection)
                 return connection
         except (OSError, ValueError) as error:
             raise NotReached(self._explain(error)) from None
 
-    async def _open(self, owner: Owner) -> tuple[asyncio.BaseTransport, Connection]:
-        loop = asyncio.get_running_loop()
-
-        def made() -> Connection:
-            scheme = "http" if self._tls is None else "https"
-            return Connection(owner, name=str(self._address), authority=self._authority, scheme=scheme)
-
+    async def _link(self, connection: Connection) -> Link:
         if self._address.path:
-            return await loop.create_unix_connection(made, sock=_unix_socket(self._address.path))
+            return await self._loop.link(connection, _unix_socket(self._address.path))
         host, port = self._address.host, self._address.port
         failure: OSError | None = None
-        # Looking a name up takes a thread, and what this one means is known. TCP_NODELAY is asyncio's default.
+        # Looking a name up takes a thread, and what this one means is known.
         for each in addresses.LOCALHOST_ADDRESSES if host == "localhost" else (host,):
             try:
-                return await loop.create_connection(made, each, port, ssl=self._tls, server_hostname=self._server_name)
+                return await self._loop.dial(connection, each, port, self._tls, self._server_name)
             except OSError as error:
                 failure = failure or error
         assert failure is not None, "there is always an address to try"
         raise failure
 
-    async def _expect_greeting(self, transport: asyncio.BaseTransport, connection: Connection) -> None:
+    async def _expect_greeting(self, link: Link, connection: Connection) -> None:
         try:
-            secure = transport.get_extra_info("ssl_object")
-            if secure is not None and secure.selected_alpn_protocol() != ALPN_HTTP2:
+            if self._tls is not None and link.protocol != ALPN_HTTP2:
                 raise NotReached(f"{self._address} does not speak HTTP/2 (no ALPN {ALPN_HTTP2})")
             if not await connection.greeted():
                 raise NotReached(connection.closing)
         except BaseException:
-            connection.abort()
+            link.abort()
             raise
 
     def _explain(self, error: OSError | ValueError) -> str:
@@ -98,7 +96,7 @@ class Dialer:
 
 
 def _unix_socket(path: str) -> socket.socket:
-    """Connect without waiting: asyncio takes a server whose queue is full for one that has answered."""
+    """Connect without waiting: a server whose queue is full is one that has not answered."""
     connecting = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         connecting.setblocking(False)

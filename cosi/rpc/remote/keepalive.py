@@ -5,8 +5,9 @@ Only a server that somebody waits for is asked, as in gRPC.
 
 from __future__ import annotations
 
-import asyncio
 from typing import Final, Protocol
+
+from cosi.rpc.remote.loop import Loop
 
 KEEPALIVE_SECONDS: Final = 310.0
 """How long a silent connection is taken to be alive. Go's servers hang up on who asks more often than every 5 min."""
@@ -32,11 +33,11 @@ class Watched(Protocol):
 class Keepalive:
     """Looks after one connection, from now until it is stopped."""
 
-    def __init__(self, watched: Watched) -> None:
+    def __init__(self, watched: Watched, loop: Loop) -> None:
         self._watched = watched
-        self._loop = asyncio.get_running_loop()
-        self._last_heard = self._loop.time()
-        self._timer = self._loop.call_later(KEEPALIVE_SECONDS, self._look)
+        self._loop = loop
+        self._last_heard = loop.time()
+        self._timer = loop.call_later(KEEPALIVE_SECONDS, self._look)
 
     def heard(self) -> None:
         """Note that the server has said something, whatever it was."""

@@ -23,7 +23,7 @@ from cosi.resource.query import ALL, Query
 from cosi.resource.registry import Registry
 from cosi.resource.resource import AnyResource
 from cosi.rpc import codec
-from cosi.rpc.address import Address
+from cosi.rpc.address import Address, default_socket
 from cosi.rpc.codes import Method
 from cosi.rpc.remote import answer
 from cosi.rpc.remote.calls import Calls
@@ -41,19 +41,25 @@ API_VERSION: Final = 1
 
 @asynccontextmanager
 async def connected(
-    address: Address, registry: Registry, *, tls: ClientTls | None = None, resume: bool = True
+    address: Address | None = None,
+    registry: Registry | None = None,
+    *,
+    tls: ClientTls | None = None,
+    resume: bool = True,
 ) -> AsyncIterator[RemoteState]:
-    """Hold a connection to a server while the body runs; it is made when first needed.
+    """Hold a connection to a server while the body runs, that of the local socket unless told; made when first needed.
 
+    Types that are not in the registry are opaque, and decoded when they are asked for by their class.
     `tls` goes with any TCP address and is required for other machines; a unix socket is plain. Without `resume` a
     watch ends when its connection breaks. Raises ValueError for plain text to another machine.
     """
-    async with open_channel(address, tls) as channel:
-        yield RemoteState(Calls(channel), registry, resume=resume)
+    where = address if address is not None else Address(path=default_socket())
+    async with open_channel(where, tls) as channel:
+        yield RemoteState(Calls(channel), registry if registry is not None else Registry(), resume=resume)
 
 
 class RemoteState:
-    """A core state over a channel. Runs on asyncio only: calls are futures of its loop, connections its transports."""
+    """A core state over a channel, of use to tasks of the event loop on which that was opened."""
 
     def __init__(self, calls: Calls, registry: Registry, *, resume: bool = True) -> None:
         """Use a channel, which is somebody else's to close; see `connected`."""

@@ -13,6 +13,7 @@ from cosi.state.memory.state import MemoryState
 from cosi.state.state import State
 from cosi.testing.resources import sample_registry
 from cosi.testing.state_conformance import StateConformance
+from tests.cosi.rpc.remote.elsewhere import another_thread
 
 
 class TestOnAUnixSocket(StateConformance):
@@ -49,3 +50,17 @@ class TestOnAServerThatKnowsNoTypes(StateConformance):
         socket = Address(path=str(tmp_path / "cosi.sock"))
         async with serving(MemoryState(), Registry(), [socket]), connected(socket, sample_registry()) as remote:
             yield State(remote)
+
+
+class TestFromTrio(StateConformance):
+    @pytest.fixture
+    def anyio_backend(self) -> str:
+        return "trio"
+
+    @pytest.fixture
+    async def state(self, tmp_path: Path) -> AsyncIterator[State]:
+        socket = Address(path=str(tmp_path / "cosi.sock"))
+        with another_thread() as elsewhere:
+            served = elsewhere.serving(MemoryState(), sample_registry(), socket)
+            async with served, connected(socket, sample_registry()) as remote:
+                yield State(remote)

@@ -1,7 +1,7 @@
 """A server on a real socket that says exactly what it is told, and hears only when it is asked to.
 
 async with listening(where) as server, calling(where) as calls:
-    asking = asyncio.create_task(get(calls))
+    asking = ask(get(calls))
     peer = await server.accepted()
     stream_id = await peer.called()
     await peer.say(opening(stream_id), message(stream_id, b"answer"), trailers(stream_id))
@@ -10,7 +10,6 @@ async with listening(where) as server, calling(where) as calls:
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -33,6 +32,7 @@ from cosi.rpc.remote.calls import Calls, MessageStream
 from cosi.rpc.remote.channel import open_channel
 from cosi.rpc.tls import ClientTls
 from cosi.state.wakeups import Wakeups
+from tests.cosi.rpc.remote.asking import ask
 
 AT_ONCE_BYTES = 1 << 16
 ABOUT = Metadata("default", "Things.test.cosi.dev", "a")
@@ -185,7 +185,7 @@ async def get(calls: Calls) -> bytes:
 
 async def meet(server: RawServer, calls: Calls) -> Peer:
     """Return the server's end of a connection on which a call was answered, the first."""
-    asking = asyncio.create_task(get(calls))
+    asking = ask(get(calls))
     peer = await server.accepted()
     await peer.answer(await peer.called())
     await asking

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import anyio
 import pytest
 
@@ -16,6 +14,7 @@ from cosi.rpc.http2.errors import ErrorCode
 from cosi.rpc.http2.grpc_response import MAX_MESSAGE_BYTES
 from cosi.rpc.remote.channel import Closed
 from cosi.state import errors
+from tests.cosi.rpc.remote.asking import answers_of, ask, ask_in_turn
 from tests.cosi.rpc.remote.raw_server import (
     ABOUT,
     Peer,
@@ -40,7 +39,7 @@ PIECE = bytes(60_000)
 async def test_a_call_that_is_given_up_resets_its_stream_at_once_and_no_other(where: Address) -> None:
     async with listening(where) as server, calling(where) as calls:
         peer = await meet(server, calls)
-        given_up, other = asyncio.create_task(get(calls)), asyncio.create_task(get(calls))
+        given_up, other = await ask_in_turn(get(calls), get(calls))
         one, two = await peer.called(), await peer.called()
         given_up.cancel()
         await peer.until(lambda: frames.RstStream(one, ErrorCode.CANCEL) in peer.heard)
@@ -48,18 +47,18 @@ async def test_a_call_that_is_given_up_resets_its_stream_at_once_and_no_other(wh
         await peer.answer(two)
 
         assert await other == b"answer"
-    assert given_up.cancelled()
+    assert given_up.cancelled
     assert [frame.stream_id for frame in peer.heard if isinstance(frame, frames.RstStream)] == [one]
 
 
 async def test_a_read_that_is_given_up_takes_nothing(where: Address) -> None:
     async with listening(where) as server, calling(where) as calls:
         watching = watch(calls)
-        impatient = asyncio.create_task(watching.read())
+        impatient = ask(watching.read())
         peer = await server.accepted()
         stream_id = await peer.called()
         impatient.cancel()
-        await asyncio.wait((impatient,))
+        await impatient.over()
         with anyio.move_on_after(0):
             await watching.read()
         await peer.say(opening(stream_id), message(stream_id, b"one"), trailers(stream_id))
@@ -70,7 +69,7 @@ async def test_a_read_that_is_given_up_takes_nothing(where: Address) -> None:
 async def test_a_stream_that_is_closed_ends_for_its_reader_too(where: Address) -> None:
     async with listening(where) as server, calling(where) as calls:
         watching = watch(calls)
-        reading = asyncio.create_task(watching.read())
+        reading = ask(watching.read())
         peer = await server.accepted()
         stream_id = await peer.called()
         watching.close()
@@ -83,7 +82,7 @@ async def test_a_stream_that_is_closed_ends_for_its_reader_too(where: Address) -
 async def test_a_stream_that_is_closed_while_it_waits_for_a_connection_is_never_begun(where: Address) -> None:
     async with listening(where, greets=False) as server, calling(where) as calls:
         watching = watch(calls)
-        reading = asyncio.create_task(watching.read())
+        reading = ask(watching.read())
         peer = await server.accepted()
         watching.close()
         await peer.say(frames.Settings())
@@ -100,7 +99,7 @@ async def test_a_stream_that_is_closed_while_it_waits_for_a_connection_is_never_
 @pytest.mark.parametrize("contents", [[], [b"one", b"two"]], ids=["none", "two"])
 async def test_an_answer_that_is_not_one_message_is_a_protocol_violation(where: Address, contents: list[bytes]) -> None:
     async with listening(where) as server, calling(where) as calls:
-        asking = asyncio.create_task(get(calls))
+        asking = ask(get(calls))
         peer = await server.accepted()
         stream_id = await peer.called()
         await peer.say(opening(stream_id), *(message(stream_id, each) for each in contents), trailers(stream_id))
@@ -129,14 +128,14 @@ async def test_a_request_too_large_for_anybody_is_refused_here(where: Address) -
 async def test_a_stream_that_is_not_read_stops_its_sender_and_nobody_else(where: Address) -> None:
     async with listening(where) as server, calling(where) as calls:
         watching = watch(calls)
-        first = asyncio.create_task(watching.read())
+        first = ask(watching.read())
         peer = await server.accepted()
         stream_id = await peer.called()
         await peer.say(opening(stream_id), message(stream_id, b""))
         await first
         pieces = STREAM_WINDOW_BYTES // len(PIECE)
         await peer.say(*[message(stream_id, PIECE)] * pieces)
-        asking = asyncio.create_task(get(calls))
+        asking = ask(get(calls))
         await peer.answer(await peer.called())
         assert await asking == b"answer"
         await peer.settle()
@@ -157,38 +156,39 @@ def credit(peer: Peer, stream_id: int) -> int:
 
 async def test_calls_over_the_servers_limit_wait_in_line(where: Address) -> None:
     async with listening(where, {frames.MAX_CONCURRENT_STREAMS: 1}) as server, calling(where) as calls:
-        asking = [asyncio.create_task(get(calls)) for _ in range(3)]
-        peer = await server.accepted()
+        peer = await meet(server, calls)
+        asking = await ask_in_turn(*[get(calls) for _ in range(3)])
         for number in range(3):
             stream_id = await peer.called()
             await peer.settle()
-            assert len(peer.headers) == number + 1
+            assert len(peer.headers) == number + 2
             await peer.answer(stream_id, b"%d" % number)
 
-        assert await asyncio.gather(*asking) == [b"0", b"1", b"2"]
+        assert await answers_of(asking) == [b"0", b"1", b"2"]
 
 
 async def test_who_gives_up_in_line_is_never_sent_and_holds_nobody_up(where: Address) -> None:
     async with listening(where, {frames.MAX_CONCURRENT_STREAMS: 1}) as server, calling(where) as calls:
-        first = asyncio.create_task(get(calls))
+        first = ask(get(calls))
         peer = await server.accepted()
         one = await peer.called()
-        impatient, patient = asyncio.create_task(get(calls)), asyncio.create_task(get(calls))
+        impatient, patient = ask(get(calls)), ask(get(calls))
         await peer.settle()
         impatient.cancel()
+        await impatient.over()
         first.cancel()
         two = await peer.called()
         await peer.answer(two)
 
         assert await patient == b"answer"
     assert list(peer.headers) == [one, two]
-    assert impatient.cancelled()
+    assert impatient.cancelled
 
 
 async def test_a_server_that_takes_more_lets_in_who_waits_and_one_that_leaves_sends_them_away(where: Address) -> None:
     async with listening(where, {frames.MAX_CONCURRENT_STREAMS: 1}) as server, calling(where) as calls:
-        asking = [asyncio.create_task(get(calls)) for _ in range(3)]
-        peer = await server.accepted()
+        peer = await meet(server, calls)
+        asking = await ask_in_turn(*[get(calls) for _ in range(3)])
         one = await peer.called()
         await peer.say(frames.Settings({frames.MAX_CONCURRENT_STREAMS: 2}))
         two = await peer.called()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
+from typing import Any
 
 import pytest
+from anyio.lowlevel import checkpoint
 
 from cosi.rpc.address import Address
 from cosi.rpc.http2 import frames
 from cosi.rpc.http2.errors import ErrorCode
 from cosi.rpc.remote import channel
 from cosi.state import errors
+from tests.cosi.rpc.remote.asking import Asking, answers_of, ask, failures
 from tests.cosi.rpc.remote.raw_server import calling, get, listening, message, opening, trailers, watch
 
 pytestmark = pytest.mark.anyio
@@ -22,19 +24,19 @@ NO_PING = frames.Ping(b"x")
 
 async def test_nobody_connects_before_the_first_call(where: Address) -> None:
     async with listening(where) as server, calling(where):
-        await asyncio.sleep(0)
+        await checkpoint()
 
     assert server.peers == []
 
 
 async def test_calls_that_begin_together_share_one_attempt_and_one_connection(where: Address) -> None:
     async with listening(where, greets=False) as server, calling(where) as calls:
-        asking = [asyncio.create_task(get(calls)) for _ in range(CALLERS)]
+        asking = [ask(get(calls)) for _ in range(CALLERS)]
         peer = await server.accepted()
         await peer.say(frames.Settings())
         for _ in range(CALLERS):
             await peer.answer(await peer.called())
-        answers = await asyncio.gather(*asking)
+        answers = await answers_of(asking)
 
     assert answers == [b"answer"] * CALLERS
     assert server.peers == [peer]
@@ -42,22 +44,22 @@ async def test_calls_that_begin_together_share_one_attempt_and_one_connection(wh
 
 async def test_an_attempt_outlives_the_call_that_began_it(where: Address) -> None:
     async with listening(where, greets=False) as server, calling(where) as calls:
-        first = asyncio.create_task(get(calls))
+        first = ask(get(calls))
         peer = await server.accepted()
         first.cancel()
-        second = asyncio.create_task(get(calls))
-        await asyncio.wait((first,))
+        second = ask(get(calls))
+        await first.over()
         await peer.say(frames.Settings())
         await peer.answer(await peer.called())
 
         assert await second == b"answer"
-    assert first.cancelled()
+    assert first.cancelled
     assert server.peers == [peer]
 
 
 async def test_everybody_who_waits_is_told_at_once_why_nobody_answers(where: Address) -> None:
     async with calling(where) as calls:
-        refused = await asyncio.gather(*[get(calls) for _ in range(CALLERS)], return_exceptions=True)
+        refused = await failures(ask(get(calls)) for _ in range(CALLERS))
 
     assert {type(error) for error in refused} == {errors.Unavailable}
     assert {str(error) for error in refused} == {
@@ -91,7 +93,7 @@ async def test_a_server_that_was_not_there_is_asked_again_after_a_while(
         with pytest.raises(errors.Unavailable):
             await get(calls)
         async with listening(where) as server:
-            asking = asyncio.create_task(get(calls))
+            asking = ask(get(calls))
             peer = await server.accepted()
             await peer.answer(await peer.called())
 
@@ -100,11 +102,11 @@ async def test_a_server_that_was_not_there_is_asked_again_after_a_while(
 
 async def test_calls_under_way_when_the_connection_breaks_say_so_and_the_next_makes_another(where: Address) -> None:
     async with listening(where) as server, calling(where) as calls:
-        asking = asyncio.create_task(get(calls))
+        asking = ask(get(calls))
         first = await server.accepted()
         await first.answer(await first.called())
         await asking
-        broken = [asyncio.create_task(get(calls)), asyncio.create_task(watch(calls).read())]
+        broken: list[Asking[Any]] = [ask(get(calls)), ask(watch(calls).read())]
         await first.called()
         await first.called()
         await first.hang_up()
@@ -112,7 +114,7 @@ async def test_calls_under_way_when_the_connection_breaks_say_so_and_the_next_ma
             with pytest.raises(errors.Unavailable, match=rf"the server at {where} closed the connection"):
                 await each
 
-        again = asyncio.create_task(get(calls))
+        again = ask(get(calls))
         second = await server.accepted()
         await second.answer(await second.called())
         assert await again == b"answer"
@@ -125,7 +127,7 @@ async def test_a_server_that_hangs_up_on_everybody_is_not_asked_all_the_time(
     monkeypatch.setattr(channel, "MAX_RECONNECT_SECONDS", LONG_SECONDS)
 
     async with listening(where) as server, calling(where) as calls:
-        asking = asyncio.create_task(get(calls))
+        asking = ask(get(calls))
         peer = await server.accepted()
         await peer.called()
         await peer.hang_up()
@@ -144,7 +146,7 @@ async def test_why_a_server_is_not_asked_is_what_went_wrong_first(
     monkeypatch.setattr(channel, "MAX_RECONNECT_SECONDS", LONG_SECONDS)
 
     async with listening(where) as server, calling(where) as calls:
-        asking = asyncio.create_task(get(calls))
+        asking = ask(get(calls))
         peer = await server.accepted()
         await peer.called()
         await peer.say(NO_PING)
@@ -158,13 +160,13 @@ async def test_why_a_server_is_not_asked_is_what_went_wrong_first(
 async def test_a_server_that_leaves_finishes_what_it_began_while_another_takes_over(where: Address) -> None:
     async with listening(where) as server, calling(where) as calls:
         watching = watch(calls)
-        begun = asyncio.create_task(watching.read())
+        begun = ask(watching.read())
         old = await server.accepted()
         stream_id = await old.called()
         await old.say(opening(stream_id), frames.GoAway(stream_id, ErrorCode.NO_ERROR), message(stream_id, b"one"))
         assert await begun == b"one"
 
-        asking = asyncio.create_task(get(calls))
+        asking = ask(get(calls))
         new = await server.accepted()
         await new.answer(await new.called())
         assert await asking == b"answer"
@@ -177,7 +179,7 @@ async def test_a_server_that_leaves_finishes_what_it_began_while_another_takes_o
 
 async def test_a_call_that_a_leaving_server_did_not_take_is_unavailable(where: Address) -> None:
     async with listening(where) as server, calling(where) as calls:
-        asking = asyncio.create_task(get(calls))
+        asking = ask(get(calls))
         peer = await server.accepted()
         await peer.called()
         await peer.say(frames.GoAway(0, ErrorCode.ENHANCE_YOUR_CALM, b"too_many_pings"))
@@ -189,20 +191,20 @@ async def test_a_call_that_a_leaving_server_did_not_take_is_unavailable(where: A
 
 async def test_a_call_that_the_server_refuses_is_unavailable_and_the_connection_goes_on(where: Address) -> None:
     async with listening(where) as server, calling(where) as calls:
-        asking = asyncio.create_task(get(calls))
+        asking = ask(get(calls))
         peer = await server.accepted()
         await peer.say(frames.RstStream(await peer.called(), ErrorCode.REFUSED_STREAM))
         with pytest.raises(errors.Unavailable, match="REFUSED_STREAM"):
             await asking
 
-        again = asyncio.create_task(get(calls))
+        again = ask(get(calls))
         await peer.answer(await peer.called())
         assert await again == b"answer"
 
 
 async def test_a_server_that_makes_no_sense_breaks_all_calls_and_is_told_why(where: Address) -> None:
     async with listening(where) as server, calling(where) as calls:
-        asking = [asyncio.create_task(get(calls)) for _ in range(2)]
+        asking = [ask(get(calls)) for _ in range(2)]
         peer = await server.accepted()
         answered = await peer.called()
         await peer.called()

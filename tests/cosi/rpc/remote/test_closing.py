@@ -6,9 +6,12 @@ import asyncio
 import logging
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
+import trio
+from anyio.abc import ByteStream, SocketAttribute
 
 from cosi._pb.v1alpha1 import state_pb2
 from cosi.rpc.address import Address
@@ -20,7 +23,8 @@ from cosi.rpc.remote.channel import Closed
 from cosi.rpc.remote.dialer import CONNECT_SECONDS
 from cosi.rpc.tls import ClientTls
 from tests.cosi.rpc.certificates import Authority
-from tests.cosi.rpc.remote.raw_server import ABOUT, calling, get, listening, watch
+from tests.cosi.rpc.remote.asking import Asking, ask, failures
+from tests.cosi.rpc.remote.raw_server import ABOUT, RawServer, calling, get, listening, meet, watch
 
 pytestmark = pytest.mark.anyio
 
@@ -30,7 +34,7 @@ MORE_THAN_A_SOCKET_HOLDS = 8 << 20
 async def test_the_server_is_told_goodbye(where: Address) -> None:
     async with listening(where) as server:
         async with calling(where) as calls:
-            asking = asyncio.create_task(get(calls))
+            asking = ask(get(calls))
             peer = await server.accepted()
             await peer.answer(await peer.called())
             await asking
@@ -41,50 +45,94 @@ async def test_the_server_is_told_goodbye(where: Address) -> None:
 async def test_calls_in_every_stage_end_at_once(where: Address) -> None:
     async with listening(where, {frames.MAX_CONCURRENT_STREAMS: 2}) as server:
         async with calling(where) as calls:
-            asking = [asyncio.create_task(get(calls)), asyncio.create_task(watch(calls).read())]
+            asking: list[Asking[Any]] = [ask(get(calls)), ask(watch(calls).read())]
             peer = await server.accepted()
             await peer.called()
             await peer.called()
-            in_line = asyncio.create_task(get(calls))
+            in_line = ask(get(calls))
             await peer.settle()
-        ended = await asyncio.gather(*asking, in_line, return_exceptions=True)
+        ended = await failures([*asking, in_line])
 
     assert [type(error) for error in ended] == [Closed] * 3
 
 
 async def test_an_attempt_to_connect_ends_with_its_channel(where: Address) -> None:
-    before = asyncio.all_tasks()
     async with listening(where, greets=False) as server:
         async with calling(where) as calls:
-            asking = asyncio.create_task(get(calls))
+            asking = ask(get(calls))
             peer = await server.accepted()
         with pytest.raises(Closed):
             await asking
         await peer.end()
 
-    assert asyncio.all_tasks() == before
-
 
 async def test_a_handshake_ends_with_its_channel(tmp_path: Path) -> None:
-    begun, over = asyncio.Event(), asyncio.Event()
+    begun, over = anyio.Event(), anyio.Event()
 
-    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read(1)
-        begun.set()
-        with suppress(ConnectionError):
-            await reader.read()
-        writer.close()
-        over.set()
+    async def silent(stream: ByteStream) -> None:
+        async with stream:
+            await stream.receive(1)
+            begun.set()
+            with suppress(anyio.EndOfStream, anyio.BrokenResourceError):
+                while await stream.receive():
+                    pass
+            over.set()
 
-    async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
-        where = Address(host="127.0.0.1", port=server.sockets[0].getsockname()[1])
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    where = Address(host="127.0.0.1", port=listener.extra(SocketAttribute.local_port))
+    async with listener, anyio.create_task_group() as tasks:
+        tasks.start_soon(listener.serve, silent)
         async with calling(where, ClientTls(Authority(tmp_path).certificate)) as calls:
-            asking = asyncio.create_task(get(calls))
+            asking = ask(get(calls))
             await begun.wait()
         with anyio.fail_after(CONNECT_SECONDS / 2):
             with pytest.raises(Closed):
                 await asking
             await over.wait()
+        tasks.cancel_scope.cancel()
+
+
+async def test_no_task_and_no_socket_is_left(where: Address, anyio_backend_name: str) -> None:
+    before = await tasks_and_files(anyio_backend_name)
+    async with listening(where) as server:
+        async with calling(where) as calls:
+            peer = await meet(server, calls)
+            watching = ask(watch(calls).read())
+            await peer.called()
+        await watching.over()
+
+    assert await tasks_and_files(anyio_backend_name) == before
+
+
+async def tasks_and_files(backend: str) -> tuple[int, int]:
+    """Return how many the process has once there is nothing more to do."""
+    await anyio.wait_all_tasks_blocked()
+    tasks = trio.lowlevel.current_statistics().tasks_living if backend == "trio" else len(asyncio.all_tasks())
+    return tasks, len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def test_a_call_that_is_shielded_is_made_though_all_around_the_client_is_cancelled(where: Address) -> None:
+    async with listening(where) as server:
+        with anyio.CancelScope() as around:
+            async with calling(where) as calls:
+                peer = await meet(server, calls)
+                around.cancel()
+                with anyio.CancelScope(shield=True):
+                    asking = ask(get(calls))
+                    await peer.answer(await peer.called())
+
+                    assert await asking == b"answer"
+
+
+async def test_what_is_raised_beside_a_client_comes_out_as_it_is(where: Address) -> None:
+    async def fail(server: RawServer) -> None:
+        async with calling(where) as calls:
+            await meet(server, calls)
+            raise ZeroDivisionError
+
+    async with listening(where) as server:
+        with pytest.raises(ZeroDivisionError):
+            await fail(server)
 
 
 async def test_a_server_that_does_not_read_holds_nobody_up(where: Address, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,7 +142,7 @@ async def test_a_server_that_does_not_read_holds_nobody_up(where: Address, monke
     async with listening(where, window) as server:
         async with calling(where) as calls:
             large = state_pb2.GetRequest(id="x" * MORE_THAN_A_SOCKET_HOLDS)
-            asking = asyncio.create_task(calls.unary(Method.GET, large, ABOUT))
+            asking = ask(calls.unary(Method.GET, large, ABOUT))
             peer = await server.accepted()
             await peer.say(frames.WindowUpdate(0, MORE_THAN_A_SOCKET_HOLDS))
             await anyio.wait_all_tasks_blocked()
@@ -107,15 +155,15 @@ async def test_nothing_is_logged_when_either_side_goes(where: Address, caplog: p
 
     async with listening(where) as server, calling(where) as calls:
         for _ in range(2):
-            asking = asyncio.create_task(get(calls))
+            asking = ask(get(calls))
             peer = await server.accepted()
             await peer.answer(await peer.called())
             await asking
-            watching = asyncio.create_task(watch(calls).read())
+            watching = ask(watch(calls).read())
             await peer.called()
             await peer.hang_up()
-            await asyncio.wait((watching,))
-            assert watching.exception() is not None
+            await watching.over()
+            assert watching.error is not None
         del watching
 
     assert [record for record in caplog.records if record.levelno > logging.DEBUG] == []

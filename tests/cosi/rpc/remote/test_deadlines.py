@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import anyio
 import pytest
 
@@ -12,6 +10,7 @@ from cosi.rpc.address import Address
 from cosi.rpc.codes import Method
 from cosi.rpc.http2.status import Code
 from cosi.state import errors
+from tests.cosi.rpc.remote.asking import ask
 from tests.cosi.rpc.remote.clock import Clock
 from tests.cosi.rpc.remote.raw_server import ABOUT, calling, get, listening, meet, message, opening, trailers, watch
 
@@ -28,10 +27,10 @@ async def test_the_deadline_around_a_call_travels_with_it_rounded_up(where: Addr
             with anyio.fail_after(2 * DEADLINE_SECONDS), anyio.fail_after(DEADLINE_SECONDS):
                 return await get(calls)
 
-        begun = asyncio.get_running_loop().time()
-        asking = asyncio.create_task(hurried())
+        begun = anyio.current_time()
+        asking = ask(hurried())
         stream_id = await peer.called()
-        at_least = DEADLINE_SECONDS - (asyncio.get_running_loop().time() - begun)
+        at_least = DEADLINE_SECONDS - (anyio.current_time() - begun)
         await peer.answer(stream_id)
         await asking
 
@@ -49,7 +48,7 @@ async def test_a_deadline_that_both_sides_notice_is_the_callers_own(where: Addre
             with anyio.fail_after(DEADLINE_SECONDS):
                 return await get(calls)
 
-        asking = asyncio.create_task(hurried())
+        asking = ask(hurried())
         stream_id = await peer.called()
         await peer.say(opening(stream_id), trailers(stream_id, ending))
         clock.put_forward(DEADLINE_SECONDS)
@@ -66,7 +65,7 @@ async def test_a_server_that_has_less_time_than_its_caller_is_quoted(where: Addr
             with anyio.fail_after(DEADLINE_SECONDS):
                 return await get(calls)
 
-        asking = asyncio.create_task(patient())
+        asking = ask(patient())
         stream_id = await peer.called()
         await peer.say(opening(stream_id), trailers(stream_id, Code.DEADLINE_EXCEEDED))
 
@@ -90,7 +89,7 @@ async def test_a_watch_outlives_the_scope_it_was_opened_in(where: Address) -> No
             with anyio.fail_after(DEADLINE_SECONDS):
                 return await watching.read()
 
-        opening_it = asyncio.create_task(opened())
+        opening_it = ask(opened())
         peer = await server.accepted()
         stream_id = await peer.called()
         await peer.say(opening(stream_id), message(stream_id, b""))
@@ -107,7 +106,7 @@ async def test_a_list_has_the_deadline_of_its_scope(where: Address) -> None:
             with anyio.fail_after(DEADLINE_SECONDS):
                 return await listing.read()
 
-        asking = asyncio.create_task(hurried())
+        asking = ask(hurried())
         peer = await server.accepted()
         stream_id = await peer.called()
         await peer.say(opening(stream_id), trailers(stream_id))

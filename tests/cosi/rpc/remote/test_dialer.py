@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import gc
 import socket
 import ssl
 from collections.abc import Iterator
@@ -15,13 +15,16 @@ from cosi.resource.registry import Registry
 from cosi.rpc import address as addresses
 from cosi.rpc.address import Address
 from cosi.rpc.remote import channel, dialer
+from cosi.rpc.remote.connection import Connection
 from cosi.rpc.remote.state import connected
 from cosi.rpc.serving import serving
 from cosi.rpc.tls import ClientTls, Identity, ServerTls
 from cosi.state import errors
 from cosi.state.memory.state import MemoryState
-from cosi.testing.resources import PathResource
+from cosi.testing.resources import PathResource, path, sample_registry
 from tests.cosi.rpc.certificates import Authority
+from tests.cosi.rpc.remote.asking import ask
+from tests.cosi.rpc.remote.elsewhere import Elsewhere
 from tests.cosi.rpc.remote.raw_server import calling, get, listening
 
 ANYWHERE = Address(host="127.0.0.1", port=0)
@@ -66,11 +69,13 @@ def address_of(listener: socket.socket) -> Address:
 class TestWhereToConnect:
     pytestmark = pytest.mark.anyio
 
-    async def test_localhost_is_tried_under_all_of_its_addresses(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_localhost_is_tried_under_all_of_its_addresses(
+        self, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(addresses, "LOCALHOST_ADDRESSES", ("127.0.0.2", "127.0.0.1"))
 
         async with (
-            serving(MemoryState(), Registry(), [ANYWHERE]) as (where,),
+            elsewhere.serving(MemoryState(), Registry(), ANYWHERE) as (where,),
             connected(where._replace(host="localhost"), Registry()) as remote,
         ):
             assert await remote.list(KIND) == []
@@ -143,14 +148,14 @@ class TestWhoAnswers:
         self, where: Address, greeting: bytes, recognised: str
     ) -> None:
         async with listening(where, greets=False) as server:
-            asking = asyncio.create_task(refusal(where))
+            asking = ask(refusal(where))
             await (await server.accepted()).say(greeting)
 
             assert recognised in await asking
 
     async def test_a_server_that_leaves_instead_of_greeting_is_said_to_have_left(self, where: Address) -> None:
         async with listening(where, greets=False) as server:
-            asking = asyncio.create_task(refusal(where))
+            asking = ask(refusal(where))
             peer = await server.accepted()
             await peer.until(lambda: peer.heard)
             await peer.hang_up()
@@ -161,21 +166,46 @@ class TestWhoAnswers:
 class TestTls:
     pytestmark = pytest.mark.anyio
 
-    async def test_a_certificate_that_is_not_accepted_is_said_to_be_the_reason(
-        self, authority: Authority, server_tls: ServerTls, client_tls: ClientTls
+    async def test_both_sides_know_each_other_by_their_certificates(
+        self, elsewhere: Elsewhere, server_tls: ServerTls, client_tls: ClientTls
     ) -> None:
-        elsewhere = ClientTls(authority.certificate, client_tls.identity, server_name="another.example")
+        async with (
+            elsewhere.serving(MemoryState(), sample_registry(), ANYWHERE, tls=server_tls) as (where,),
+            connected(where, sample_registry(), tls=client_tls) as remote,
+            remote.watch_kind(KIND) as watch,
+        ):
+            await remote.create(path("a"))
+            (event,) = await watch.batch()
 
-        async with serving(MemoryState(), Registry(), [ANYWHERE], tls=server_tls) as (where,):
-            told = await refusal(where, elsewhere)
+        assert event.resource is not None
+        assert event.resource.pointer == PathResource.pointer_to("a")
+
+    async def test_a_certificate_that_is_not_accepted_is_said_to_be_the_reason(
+        self, elsewhere: Elsewhere, authority: Authority, server_tls: ServerTls, client_tls: ClientTls
+    ) -> None:
+        misled = ClientTls(authority.certificate, client_tls.identity, server_name="another.example")
+
+        async with elsewhere.serving(MemoryState(), Registry(), ANYWHERE, tls=server_tls) as (where,):
+            told = await refusal(where, misled)
 
         assert told.startswith(f"the certificate of {where} is not accepted: ")
         assert "another.example" in told
 
-    async def test_a_client_that_the_server_does_not_accept_is_told_so(
-        self, authority: Authority, server_tls: ServerTls
+    async def test_a_handshake_that_fails_leaves_no_connection_behind(
+        self, elsewhere: Elsewhere, server_tls: ServerTls, tmp_path: Path
     ) -> None:
-        async with serving(MemoryState(), Registry(), [ANYWHERE], tls=server_tls) as (where,):
+        stranger = ClientTls(Authority(tmp_path / "stranger").certificate)
+
+        async with elsewhere.serving(MemoryState(), Registry(), ANYWHERE, tls=server_tls) as (where,):
+            await refusal(where, stranger)
+
+        gc.collect()
+        assert [each for each in gc.get_objects() if isinstance(each, Connection)] == []
+
+    async def test_a_client_that_the_server_does_not_accept_is_told_so(
+        self, elsewhere: Elsewhere, authority: Authority, server_tls: ServerTls
+    ) -> None:
+        async with elsewhere.serving(MemoryState(), Registry(), ANYWHERE, tls=server_tls) as (where,):
             told = await refusal(where, ClientTls(authority.certificate))
 
         assert told.startswith((f"the connection to {where} broke", f"the server at {where} closed the connection"))
@@ -204,7 +234,7 @@ class TestTls:
             listening(where, tls=context) as server,
             calling(where, ClientTls(authority.certificate, server_name="node.example")) as calls,
         ):
-            asking = asyncio.create_task(get(calls))
+            asking = ask(get(calls))
             peer = await server.accepted()
             stream_id = await peer.called()
             await peer.answer(stream_id)

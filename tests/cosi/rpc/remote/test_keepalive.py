@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from cosi.rpc.address import Address
 from cosi.rpc.http2 import frames
 from cosi.rpc.remote.keepalive import KEEPALIVE_SECONDS, PING_SECONDS
 from cosi.state import errors
+from tests.cosi.rpc.remote.asking import ask
 from tests.cosi.rpc.remote.clock import Clock
 from tests.cosi.rpc.remote.raw_server import Peer, calling, get, listening, message, opening, watch
 
@@ -22,7 +21,7 @@ def pings(peer: Peer) -> list[frames.Ping]:
 
 async def test_a_server_that_is_silent_while_somebody_waits_is_asked_and_goes_on(where: Address, clock: Clock) -> None:
     async with listening(where) as server, calling(where) as calls:
-        asking = asyncio.create_task(get(calls))
+        asking = ask(get(calls))
         peer = await server.accepted()
         stream_id = await peer.called()
         for number in (1, 2):
@@ -38,7 +37,7 @@ async def test_a_server_that_is_silent_while_somebody_waits_is_asked_and_goes_on
 
 async def test_a_server_that_does_not_answer_is_given_up(where: Address, clock: Clock) -> None:
     async with listening(where) as server, calling(where) as calls:
-        asking = asyncio.create_task(get(calls))
+        asking = ask(get(calls))
         peer = await server.accepted()
         await peer.called()
         await clock.advance(KEEPALIVE_SECONDS)
@@ -51,7 +50,7 @@ async def test_a_server_that_does_not_answer_is_given_up(where: Address, clock: 
 
 async def test_nobody_is_asked_while_nobody_waits(where: Address, clock: Clock) -> None:
     async with listening(where) as server, calling(where) as calls:
-        asking = asyncio.create_task(get(calls))
+        asking = ask(get(calls))
         peer = await server.accepted()
         await peer.answer(await peer.called())
         await asking
@@ -65,7 +64,7 @@ async def test_nobody_is_asked_while_nobody_waits(where: Address, clock: Clock) 
 async def test_a_server_that_speaks_is_not_asked(where: Address, clock: Clock) -> None:
     async with listening(where) as server, calling(where) as calls:
         watching = watch(calls)
-        reading = asyncio.create_task(watching.read())
+        reading = ask(watching.read())
         peer = await server.accepted()
         stream_id = await peer.called()
         await peer.say(opening(stream_id), message(stream_id, b""))
