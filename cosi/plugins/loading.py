@@ -177,9 +177,13 @@ def _fit(thing: object, module: ModuleType, origin: str) -> Loaded:
 
 def _everything_in(module: ModuleType, origin: str) -> Loaded:
     """Return the controllers that a module defines, and the Resource classes that it knows."""
-    own = [thing for thing in vars(module).values() if getattr(thing, "__module__", None) == module.__name__]
-    classes = [thing for thing in own if isinstance(thing, type) and not inspect.isabstract(thing)]
     instances = [thing for thing in vars(module).values() if isinstance(thing, Controller | QController)]
+    # A class of which the module has made an instance itself is not made once more.
+    made = {type(instance) for instance in instances}
+    own = [thing for thing in vars(module).values() if getattr(thing, "__module__", None) == module.__name__]
+    classes = [
+        thing for thing in own if isinstance(thing, type) and thing not in made and not inspect.isabstract(thing)
+    ]
     controllers = [_controller(thing) for thing in (*classes, *instances)]
     found = tuple(controller for controller in controllers if controller is not None)
     resources = _resources_of([module])
