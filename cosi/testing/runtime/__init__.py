@@ -1,0 +1,1 @@
+"""The conformance kit for controller runtimes, in parts; `cosi.testing.runtime_conformance` is the whole."""
