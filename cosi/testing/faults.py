@@ -60,6 +60,10 @@ class Faults:
         problem = error if error is not None else errors.Unavailable(f"{verb} failed on purpose")
         self._faults.append(_Fault(verb, type, id, problem, times, after))
 
+    def forgive(self) -> None:
+        """Let nothing fail any more that was to fail and has not."""
+        self._faults.clear()
+
     @property
     def pending(self) -> int:
         """How many failures are still to come."""
