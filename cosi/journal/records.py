@@ -51,11 +51,6 @@ class Causes:
         if self.count <= MAX_CAUSES:
             self.first.append(cause)
 
-    def extend(self, causes: Causes) -> None:
-        """Add all of another reconcile's."""
-        self.first.extend(causes.first[: max(MAX_CAUSES - self.count, 0)])
-        self.count += causes.count
-
 
 class Reconcile(msgspec.Struct, frozen=True, eq=False):
     """One time that a controller was woken.

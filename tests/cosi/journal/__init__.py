@@ -1,0 +1,1 @@
+"""What the journal remembers, and what it forgets."""
