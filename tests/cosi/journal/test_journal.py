@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cosi.journal.journal import MAX_EXPLAINED, Journal
-from cosi.journal.records import MAX_CAUSES, Causes, Change, Reason, Reconcile, Write
+from cosi.journal.records import Change, Reason, Reconcile, Write
 from cosi.resource.metadata import Metadata, Pointer
 from cosi.state.event import EventType
 
@@ -73,14 +73,3 @@ def test_an_explanation_is_bounded() -> None:
         journal.record(version("a", number + 1), reconcile(version("a", number)))
 
     assert len(journal.explain(version("a", 2 * MAX_EXPLAINED))) == MAX_EXPLAINED
-
-
-@given(st.integers(0, 3 * MAX_CAUSES))
-def test_of_many_causes_the_first_are_kept_and_all_are_counted(count: int) -> None:
-    everything = [Change(EventType.CREATED, version(str(number))) for number in range(count)]
-    causes = Causes()
-    for cause in everything:
-        causes.add(cause)
-
-    assert causes.count == count
-    assert causes.first == everything[:MAX_CAUSES]

@@ -25,14 +25,3 @@ def test_the_first_causes_are_kept_and_all_are_counted(reasons: Sequence[Reason]
 
     assert causes.first == reasons[:MAX_CAUSES]
     assert causes.count == len(reasons)
-
-
-@given(first=reasons, then=reasons)
-def test_adding_another_reconciles_causes_is_adding_each_of_them(
-    first: Sequence[Reason], then: Sequence[Reason]
-) -> None:
-    causes = causes_of(first)
-    causes.extend(causes_of(then))
-
-    together = causes_of([*first, *then])
-    assert (causes.first, causes.count) == (together.first, together.count)
