@@ -9,13 +9,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import anyio
 import pytest
 
-from cosi.controller.engine.engine import Engine
-from cosi.state.event import EventType
-from cosi.state.memory.state import MemoryState
-from cosi.state.state import State
+from cosi.testing.world import running
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -104,20 +100,11 @@ async def test_the_controller_shown_works() -> None:
     names: dict[str, object] = {}
     exec(types, names)
     exec(controller, names)
-    greeting, spec, shouted, shout = (names[name] for name in ("Greeting", "GreetingSpec", "Shouted", "Shout"))
-    state = State(MemoryState())
-    engine = Engine(state)
-    engine.register(shout())  # type: ignore[operator]
 
-    with anyio.fail_after(PATIENCE_SECONDS):
-        async with anyio.create_task_group() as tasks:
-            await tasks.start(engine.run)
-            await state.create(greeting.new("a", spec(text="hello")))  # type: ignore[attr-defined, operator]
-            event = await state.watch_for(
-                shouted.pointer_to("a"),  # type: ignore[attr-defined]
-                lambda event: event.type is not EventType.DESTROYED,
-            )
-            tasks.cancel_scope.cancel()
+    async with running(names["Shout"]()) as world:  # type: ignore[operator]
+        exec('greeting, shouted = Greeting.new("a", GreetingSpec(text="hello")), ShoutedSpec(text="HELLO")', names)
+        await world.state.create(names["greeting"])  # type: ignore[type-var]
+        await world.settle()
+        (made,) = await world.state.list(names["Shouted"])  # type: ignore[call-overload]
 
-    assert event.resource is not None
-    assert event.resource.spec.text == "HELLO"
+    assert made.spec == names["shouted"]
