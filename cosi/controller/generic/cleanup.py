@@ -16,6 +16,7 @@ from typing import Generic, Protocol, TypeVar
 
 from cosi.controller.controller import Controller
 from cosi.controller.dependencies import Input, Output, destroy_ready, shared, strong, weak
+from cosi.controller.generic.failures import Failures
 from cosi.controller.outcome import Skip
 from cosi.controller.runtime import Runtime
 from cosi.resource.query import Query
@@ -53,17 +54,12 @@ class Cleanup(Controller, Generic[InputT]):
     async def run(self, runtime: Runtime) -> None:
         """Reconcile until cancelled."""
         async for _ in runtime.reconcile():
-            failures: list[Exception] = []
-            for source in await runtime.list(self._of):
-                try:
+            failures = Failures(runtime)
+            # A cache may show a resource that is torn down while there is a new one of its name, with new dependents.
+            for source in await runtime.uncached.list(self._of):
+                with failures.gathering(source):
                     await self._process(runtime, source)
-                except Skip as skip:
-                    runtime.log.debug("skipped", item=str(source.pointer), reason=str(skip))
-                except Exception as error:
-                    error.add_note(f"on {source}")
-                    failures.append(error)
-            if failures:
-                raise ExceptionGroup(f"{self.name} failed on some of its resources", failures)
+            failures.raise_all()
 
     async def _process(self, runtime: Runtime, source: InputT) -> None:
         held = self.name in source.metadata.finalizers

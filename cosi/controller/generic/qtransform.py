@@ -31,10 +31,8 @@ class QTransform(Mapping[InputT, OutputT], QController):
 
     @classmethod
     def _declare(cls) -> None:
-        own = [Input(cls.input_kind(), InputMode.PRIMARY)]
-        if cls.output_kind() != cls.input_kind():
-            own.append(Input(cls.output_kind(), InputMode.MAPPED_DESTROY_READY))
-        cls.inputs = (*own, *cls.extra_inputs)
+        source = Input(cls.input_kind(), InputMode.PRIMARY)
+        cls.inputs = (source, Input(cls.output_kind(), InputMode.MAPPED_DESTROY_READY), *cls.extra_inputs)
         cls.outputs = cls.declared_outputs()
 
     @abc.abstractmethod
@@ -74,13 +72,15 @@ class QTransform(Mapping[InputT, OutputT], QController):
             await self._follow(runtime, source, output)
 
     async def _follow(self, runtime: QRuntime, source: InputT, output: Pointer) -> None:
-        if self.name not in source.metadata.finalizers and not source.metadata.tearing_down:
-            await runtime.add_finalizer(source.pointer)
+        await self.hold(runtime, source)
         try:
             wanted = await self.transform(runtime, source)
         except DestroyOutput:
-            await runtime.remove(output)
+            await self._remove(runtime, output)
             return
+        except Exception:
+            await self._finish_former(runtime, output)
+            raise
         try:
             await self.write(runtime, output, wanted)
         except errors.PhaseConflict:
@@ -92,5 +92,19 @@ class QTransform(Mapping[InputT, OutputT], QController):
     async def _let_go(self, runtime: QRuntime, source: InputT, output: Pointer | None) -> None:
         if self.name in source.metadata.finalizers:
             await self.finalize(runtime, source)
-        if output is None or await runtime.remove(output):
+        if output is None or await self._remove(runtime, output):
             await runtime.remove_finalizer(source.pointer)
+
+    async def _finish_former(self, runtime: QRuntime, output: Pointer) -> None:
+        """Destroy an output that is torn down already and that nobody holds: nothing else will bring us back to it."""
+        found = await runtime.uncached.find(output)
+        if found is not None and found.metadata.tearing_down:
+            await self._remove(runtime, output)
+
+    async def _remove(self, runtime: QRuntime, output: Pointer) -> bool:
+        """Remove an output; tell whether there is none of ours."""
+        try:
+            return await runtime.remove(output)
+        except errors.OwnerConflict:
+            # Somebody else has taken the name of a shared output; that must not hold the input for ever.
+            return True

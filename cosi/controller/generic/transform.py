@@ -19,9 +19,9 @@ from typing import ClassVar, Generic, cast
 
 from cosi.controller.controller import Controller
 from cosi.controller.dependencies import Input, InputMode
+from cosi.controller.generic.failures import Failures
 from cosi.controller.generic.mapping import InputT, Mapping, OutputT
 from cosi.controller.generic.signals import DestroyOutput
-from cosi.controller.outcome import Skip
 from cosi.controller.runtime import Runtime
 from cosi.resource.metadata import Pointer
 from cosi.resource.query import ALL, Query
@@ -32,7 +32,8 @@ class Transform(Mapping[InputT, OutputT], Controller):
     """A Controller that makes one output of each input.
 
     `input_query` narrows the inputs down. With `ignore_tearing_down_inputs` outputs stay until their inputs are
-    destroyed, which goes without input finalizers only.
+    destroyed, which goes without input finalizers only; `ignore_teardown_until` and `ignore_teardown_while` go with
+    them only.
     """
 
     input_finalizers: ClassVar[bool] = False
@@ -43,6 +44,8 @@ class Transform(Mapping[InputT, OutputT], Controller):
     def _declare(cls) -> None:
         if cls.input_finalizers and cls.ignore_tearing_down_inputs:
             raise TypeError(f"{cls.__name__} can't both hold its inputs and ignore that they are torn down")
+        if not cls.input_finalizers and (cls.ignore_teardown_until is not None or cls.ignore_teardown_while):
+            raise TypeError(f"{cls.__name__} must hold its inputs to ignore their teardown until others let go")
         held = InputMode.STRONG if cls.input_finalizers else InputMode.WEAK
         own = [Input(cls.input_kind(), held)]
         if cls.output_kind() != cls.input_kind():
@@ -78,15 +81,14 @@ class Transform(Mapping[InputT, OutputT], Controller):
             await cycle.process_inputs()
             await cycle.clean_up_outputs()
             await self.after(runtime)
-            if cycle.failures:
-                raise ExceptionGroup(f"{self.name} failed on some of its resources", cycle.failures)
+            cycle.failures.raise_all()
 
 
 class _Cycle(Generic[InputT, OutputT]):
     """One reconcile: which outputs are to stay, and which inputs can be let go of once their outputs are gone."""
 
     def __init__(self, controller: Transform[InputT, OutputT], runtime: Runtime) -> None:
-        self.failures: list[Exception] = []
+        self.failures = Failures(runtime)
         self._controller = controller
         self._runtime = runtime
         self._kept: set[Pointer] = set()
@@ -96,46 +98,46 @@ class _Cycle(Generic[InputT, OutputT]):
         """Write the outputs of all inputs that are to have one."""
         controller = self._controller
         source_class = cast(type[InputT], controller.input_class)
-        for item in await self._runtime.list(controller.input_kind(), query=controller.input_query):
+        # What is held may have been changed since, so that the query does not find it any more.
+        query = ALL if controller.input_finalizers else controller.input_query
+        for item in await self._runtime.list(controller.input_kind(), query=query):
+            # Not knowing which output belongs to an input, nobody could tell which ones are left over.
             source = source_class.of(item)
-            try:
-                await self._process(source)
-            except Skip as skip:
-                self._runtime.log.debug("skipped", item=str(source.pointer), reason=str(skip))
-            except Exception as error:
-                error.add_note(f"on {source}")
-                self.failures.append(error)
+            output = controller.output_of(source)
+            with self.failures.gathering(source):
+                await self._process(source, output)
 
     async def clean_up_outputs(self) -> None:
         """Remove the outputs that are not to stay, then let go of the inputs whose outputs are gone."""
         controller, runtime = self._controller, self._runtime
-        for output in await runtime.list(controller.output_kind()):
+        # A cache may not show yet what was written a moment ago.
+        for output in await runtime.uncached.list(controller.output_kind()):
             pointer, metadata = output.pointer, output.metadata
+            if metadata.owner != controller.name:
+                continue
             # One that is torn down belongs to an input of before, even if there is one of its name again.
             stays = pointer in self._kept and not metadata.tearing_down
-            try:
-                if metadata.owner != controller.name or stays or not await runtime.remove(pointer):
-                    self._leaving.pop(pointer, None)
-            except errors.StateError as error:
+            gone = False
+            with self.failures.gathering(output):
+                gone = not stays and await runtime.remove(pointer)
+            if not gone:
                 self._leaving.pop(pointer, None)
-                error.add_note(f"on {output}")
-                self.failures.append(error)
         for source in self._leaving.values():
-            await runtime.remove_finalizer(source.pointer)
+            with self.failures.gathering(source):
+                await runtime.remove_finalizer(source.pointer)
 
-    async def _process(self, source: InputT) -> None:
+    async def _process(self, source: InputT, output: Pointer | None) -> None:
         controller, runtime = self._controller, self._runtime
-        holds = controller.name in source.metadata.finalizers
-        output = controller.output_of(source)
-        if source.metadata.tearing_down and not controller.keeps_output_of(source):
-            if holds:
+        wanted = controller.input_query.matches(source.metadata)
+        if source.metadata.tearing_down and not (wanted and controller.keeps_output_of(source)):
+            if controller.name in source.metadata.finalizers:
                 await self._finalize(source, output)
             return
-        if output is None:
+        if output is None or not wanted:
             return
         self._kept.add(output)
-        if controller.input_finalizers and not holds and not source.metadata.tearing_down:
-            await runtime.add_finalizer(source.pointer)
+        if controller.input_finalizers:
+            await controller.hold(runtime, source)
         try:
             await controller.write(runtime, output, await controller.transform(runtime, source))
         except DestroyOutput:

@@ -159,13 +159,10 @@ async def _connect(host: str, port: int) -> trio.socket.SocketType:
     for family, kind, protocol, _, where in await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
         connecting = trio.socket.socket(family, kind, protocol)
         try:
-            await connecting.connect(where)
+            await connecting.connect(where)  # cancelled, it closes the socket
         except OSError as error:
             connecting.close()
             failure = failure or error
-        except BaseException:
-            connecting.close()
-            raise
         else:
             return connecting
     assert failure is not None, "a host that was found has an address"

@@ -6,6 +6,7 @@ from cosi.controller.generic.cleanup import Cleanup, Combine, Handler, HasNoOutp
 from cosi.controller.generic.destroy import Destroy
 from cosi.resource import query
 from cosi.state import errors
+from cosi.state.filtered import Verb
 from cosi.testing.interruptions import check_idempotent, check_survives_cuts
 from cosi.testing.resources import IntResource, PathResource, PathSpec, StrResource, StrSpec, integer, path
 from cosi.testing.world import World, running
@@ -170,6 +171,25 @@ async def test_what_somebody_owns_or_nobody_has_torn_down_is_left_alone() -> Non
         await world.settle()
 
         assert [number.id for number in await world.state.list(IntResource)] == ["one", "two"]
+
+
+async def test_a_definition_says_as_well_what_to_destroy() -> None:
+    async with running(Destroy(IntResource.definition, namespace="far", concurrency=2)) as world:
+        far = await world.state.create(integer("one", 1, namespace="far"))
+        await world.state.create(integer("one", 1))
+        await world.state.teardown(far.pointer)
+        await world.state.teardown(NUMBER)
+        await world.expect_gone(far)
+        assert await world.state.find(NUMBER) is not None
+
+
+async def test_what_is_held_again_in_the_last_moment_is_no_failure() -> None:
+    async with running(Destroy(IntResource)) as world:
+        number = await world.state.create(integer("one", 1))
+        world.faults.fail(Verb.DESTROY, IntResource, error=errors.PendingFinalizers(number.metadata))
+        await world.state.teardown(NUMBER)
+        await world.settle()
+        assert not world.faults.pending
 
 
 def test_destroyers_are_named_after_what_they_destroy() -> None:

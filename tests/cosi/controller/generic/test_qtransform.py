@@ -11,6 +11,8 @@ from cosi.controller.generic.qtransform import QTransform
 from cosi.controller.outcome import Skip
 from cosi.controller.qruntime import QRuntime
 from cosi.resource.metadata import Metadata, Pointer
+from cosi.state.memory.state import MemoryState
+from cosi.state.state import State
 from cosi.testing.resources import IntResource, PathResource, PathSpec, StrResource, integer, path, string
 from cosi.testing.world import running
 from tests.cosi.controller.generic.spelling import NUMBER, WORD, QSpell, set_number
@@ -65,6 +67,17 @@ async def test_an_input_whose_teardown_is_ignored_still_changes_its_output() -> 
         await world.expect(string("one", "2"))
 
 
+async def test_an_input_that_was_torn_down_before_is_not_held_any_more() -> None:
+    core = MemoryState()
+    state = State(core)
+    await state.create(integer("one", 1))
+    await state.add_finalizers(NUMBER, "other")
+    await state.teardown(NUMBER)
+    async with running(Waiting(), core=core) as world:
+        await world.expect(string("one", "1"))
+        assert (await world.state.get(NUMBER)).metadata.finalizers == ("other",)
+
+
 class Addressed(QTransform[IntResource, StrResource]):
     """Spells a number with the path that is labelled with it, or has its id."""
 
@@ -89,6 +102,24 @@ async def test_a_mapped_input_brings_its_items_back() -> None:
         await world.expect(string("one", "1 one two"))
         await world.state.create(path("unrelated"))
         await world.expect(string("one", "1 one two"))
+        await world.state.destroy(path("one").pointer)
+        await world.state.destroy(path("two").pointer)
+        await world.expect(string("one", "1 unrelated"))
+
+
+class Unmapped(QSpell):
+    """Does not say what its extra input maps to."""
+
+    name = "test.Unmapped"
+    extra_inputs = (mapped(PathResource),)
+
+
+async def test_a_mapped_input_that_maps_to_nothing_known_is_a_failure() -> None:
+    async with running(Unmapped(), allow_failures=True) as world:
+        await world.state.create(path("one"))
+        await world.settle()
+
+        assert "must say what they map to" in str(world.failures[0].error)
 
 
 class Ticking(QTransform[IntResource, StrResource]):
@@ -117,6 +148,33 @@ async def test_an_item_comes_back_after_its_time_and_its_output_is_written_all_t
         await world.expect(string("one", str(looks + 1)))
         await world.clock.advance(120)
         await world.expect(string("one", str(looks + 3)))
+
+
+class Late(QSpell):
+    """Fails the first time that it is to spell a two, and says when to try again."""
+
+    name = "test.Late"
+
+    def __init__(self) -> None:
+        self._tried = False
+
+    async def transform(self, runtime: QRuntime, source: IntResource) -> StrResource:
+        if source.spec.value == 2 and not self._tried:
+            self._tried = True
+            runtime.requeue_after(3600)
+            raise RuntimeError("not before an hour")
+        return await super().transform(runtime, source)
+
+
+async def test_an_item_that_fails_can_say_when_to_try_again() -> None:
+    async with running(Late(), allow_failures=True) as world:
+        await set_number(world, 1)
+        await world.settle()
+        await set_number(world, 2)
+        await world.clock.advance(3599)
+        await world.expect(string("one", "1"))
+        await world.clock.advance(1)
+        await world.expect(string("one", "2"))
 
 
 class Careful(QSpell):

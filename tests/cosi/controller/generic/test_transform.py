@@ -49,6 +49,26 @@ async def test_torn_down_inputs_can_be_treated_as_if_they_were_not() -> None:
         await world.expect_gone(WORD)
 
 
+class Waiting(Spell):
+    """Waits for `other` to let go, and is the last but for `somebody`."""
+
+    name = "test.Waiting"
+    ignore_teardown_while = frozenset({"other"})
+    ignore_teardown_until = frozenset({"somebody"})
+
+
+async def test_a_teardown_of_a_held_input_can_be_ignored_until_others_let_go() -> None:
+    async with running(Waiting()) as world:
+        await set_number(world, 1)
+        await world.state.add_finalizers(NUMBER, "somebody", "other")
+        await world.settle()
+        await world.state.teardown(NUMBER)
+        await world.expect(string("one", "1"))
+        await world.state.remove_finalizers(NUMBER, "other")
+        await world.expect_gone(WORD)
+        assert (await world.state.get(NUMBER)).metadata.finalizers == ("somebody",)
+
+
 def test_inputs_can_not_be_both_held_and_their_teardown_ignored() -> None:
     with pytest.raises(TypeError, match="can't both hold its inputs and ignore"):
 
@@ -139,6 +159,22 @@ class Shared(LooseSpell):
 
     name = "test.Shared"
     output_sharing = OutputSharing.SHARED
+
+
+class AlsoShared(Shared):
+    """Shares the same output type."""
+
+    name = "test.AlsoShared"
+
+    async def transform(self, runtime: Runtime, source: IntResource) -> StrResource:
+        raise Skip("the other does it")
+
+
+async def test_two_can_share_an_output_type() -> None:
+    async with running(Shared(), AlsoShared()) as world:
+        await set_number(world, 1)
+        await world.expect(string("one", "1"))
+        assert (await world.state.get(WORD)).metadata.owner == "test.Shared"
 
 
 async def test_outputs_of_others_are_left_alone() -> None:

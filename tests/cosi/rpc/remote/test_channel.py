@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
@@ -13,7 +14,7 @@ from cosi.rpc.http2.errors import ErrorCode
 from cosi.rpc.remote import channel
 from cosi.state import errors
 from tests.cosi.rpc.remote.asking import Asking, answers_of, ask, failures
-from tests.cosi.rpc.remote.raw_server import calling, get, listening, message, opening, trailers, watch
+from tests.cosi.rpc.remote.raw_server import calling, get, listening, meet, message, opening, trailers, watch
 
 pytestmark = pytest.mark.anyio
 
@@ -118,6 +119,20 @@ async def test_calls_under_way_when_the_connection_breaks_say_so_and_the_next_ma
         second = await server.accepted()
         await second.answer(await second.called())
         assert await again == b"answer"
+
+
+async def test_a_connection_that_breaks_is_told_of_in_the_words_of_the_system(where: Address) -> None:
+    async with listening(where) as server, calling(where) as calls:
+        peer = await meet(server, calls)
+        await peer.settle()
+        asking = ask(get(calls))
+        await anyio.wait_all_tasks_blocked()
+        await peer.hang_up()  # before it has heard of the call
+
+        with pytest.raises(
+            errors.Unavailable, match=rf"the connection to {where} broke: (Connection reset|Broken pipe)"
+        ):
+            await asking
 
 
 async def test_a_server_that_hangs_up_on_everybody_is_not_asked_all_the_time(

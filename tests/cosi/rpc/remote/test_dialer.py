@@ -180,6 +180,22 @@ class TestTls:
         assert event.resource is not None
         assert event.resource.pointer == PathResource.pointer_to("a")
 
+    async def test_a_server_that_hangs_up_without_a_goodbye_in_tls_has_hung_up(
+        self, server_tls: ServerTls, client_tls: ClientTls, listener: socket.socket
+    ) -> None:
+        where = address_of(listener)
+        listener.close()
+
+        async with listening(where, tls=server_tls.context()) as server, calling(where, client_tls) as calls:
+            asking = ask(get(calls))
+            peer = await server.accepted()
+            await peer.called()
+            await peer.settle()
+            await peer.hang_up()
+
+            with pytest.raises(errors.Unavailable, match=f"the server at {where} closed the connection"):
+                await asking
+
     async def test_a_certificate_that_is_not_accepted_is_said_to_be_the_reason(
         self, elsewhere: Elsewhere, authority: Authority, server_tls: ServerTls, client_tls: ClientTls
     ) -> None:

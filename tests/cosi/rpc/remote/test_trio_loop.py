@@ -1,10 +1,12 @@
-"""The two tasks of a connection on trio fail alone."""
+"""The two tasks of a connection on trio: they fail alone, and one lets the other finish."""
 
 from __future__ import annotations
 
 import pytest
 from structlog.testing import capture_logs
 
+from cosi.rpc.http2 import frames
+from cosi.rpc.http2.errors import ErrorCode
 from cosi.rpc.http2.events import Ended, Message
 from tests.cosi.rpc.remote.conversation import conversing
 from tests.cosi.rpc.remote.raw_server import message, opening
@@ -25,6 +27,17 @@ class Startled(Call):
         super().tell(event)
         if isinstance(event, Message):
             raise ZeroDivisionError("nothing to divide by")
+
+
+async def test_the_last_words_wait_for_those_before_them() -> None:
+    conversation = await conversing("trio")
+    await conversation.stop_reading()
+    conversation.connection.close()
+    conversation.read_on()
+
+    (said,) = await conversation.writes()
+
+    assert said == [frames.GoAway(0, ErrorCode.NO_ERROR, b"the connection was closed")]
 
 
 async def test_a_defect_breaks_its_connection_and_nothing_else() -> None:
