@@ -13,15 +13,19 @@ from __future__ import annotations
 import heapq
 from collections.abc import Awaitable, Callable
 from itertools import count
+from typing import Final
 
 import anyio
+
+TURNS: Final = 3
+"""Turns of the event loop that a woken sleeper gets where nobody says when the world is at rest."""
 
 
 class ManualClock:
     """Seconds that pass when they are told to. `settle` is awaited first, and after each sleeper that was woken."""
 
-    def __init__(self, settle: Callable[[], Awaitable[None]] = anyio.lowlevel.checkpoint) -> None:
-        self.settle = settle
+    def __init__(self, settle: Callable[[], Awaitable[None]] | None = None) -> None:
+        self.settle = settle if settle is not None else _some_turns
         self._now = 0.0
         self._numbers = count()
         self._sleepers: list[tuple[float, int, anyio.Event]] = []
@@ -61,3 +65,8 @@ class ManualClock:
             await self.settle()
         self._now = until
         await self.settle()
+
+
+async def _some_turns() -> None:
+    for _ in range(TURNS):
+        await anyio.lowlevel.checkpoint()
