@@ -155,7 +155,7 @@ async def test_teardown_works_with_a_server_that_lacks_it_which_is_found_out_onc
 
     assert ready == [True, True]
     assert (await core.get(POINTER)).metadata.phase is Phase.TEARING_DOWN
-    assert asked == [Method.TEARDOWN, Method.GET, Method.GET, Method.UPDATE, Method.GET, Method.GET, Method.UPDATE]
+    assert asked == [Method.TEARDOWN, Method.GET, Method.UPDATE, Method.GET, Method.UPDATE]
 
 
 async def test_teardown_and_destroy_waits_for_finalizers_with_a_server_that_lacks_it(where: Address) -> None:
