@@ -53,6 +53,7 @@ def get(type: str, id: str | None, namespace: str, output: str, watch: bool, ser
     help="Run the controllers in the .py files of this directory.",
 )  # fmt: skip
 @click.option("--no-entry-points", is_flag=True, help="Leave out controllers that installed packages bring.")
+@click.option("--metrics", metavar="HOST:PORT", help="Tell Prometheus of the controllers, at http://HOST:PORT/metrics.")
 @click.option("--log-format", type=click.Choice(["console", "json"]), default="console", show_default=True)
 def serve(
     socket: str | None,
@@ -60,6 +61,7 @@ def serve(
     references: tuple[str, ...],
     plugins: Path | None,
     no_entry_points: bool,
+    metrics: str | None,
     transport: str,
     log_format: str,
 ) -> None:
@@ -68,7 +70,7 @@ def serve(
     from cosi.plugins.sources import Sources
 
     sources = Sources(references, plugins, entry_points=not no_entry_points)
-    command.run(socket, listen, sources=sources, transport=transport, log_format=log_format)
+    command.run(socket, listen, sources=sources, metrics=metrics, transport=transport, log_format=log_format)
 
 
 @cli.command("run")

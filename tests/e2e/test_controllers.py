@@ -1,12 +1,15 @@
 """Controllers as processes see them: plugged into a server, broken ones beside good ones, and out of process."""
 
 import os
+import re
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -196,3 +199,23 @@ def test_a_server_without_controllers_says_so(tmp_path: Path) -> None:
     assert "doesn't exist" in missing.stderr
     assert numbers.stdout.startswith("# HELP cosi_controller_")
     assert '"controllers": []' in graph.stdout
+
+
+def test_prometheus_reads_numbers_where_it_is_told_to(tmp_path: Path, plugins: Path) -> None:
+    with cosi_serve(tmp_path, "--plugins", str(plugins), "--metrics", "127.0.0.1:0") as node:
+        until(lambda: shouted(node) == "HELLO")
+        (port,) = re.findall(r"metrics .*address=127\.0\.0\.1:(\d+)", node.log)
+        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE_SECONDS) as answer:
+            text = answer.read().decode()
+
+    assert 'cosi_controller_reconciles_total{controller="test.Shouter"} ' in text
+
+
+def test_an_address_for_metrics_that_is_taken_is_one_clear_error(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with cosi_serve(tmp_path, "--metrics", address) as node:
+            assert node.process.wait(PATIENCE_SECONDS) == 1
+
+    assert "Traceback" not in node.log
+    assert "ddress already in use" in node.log
