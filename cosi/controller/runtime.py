@@ -65,7 +65,8 @@ class Runtime(DeclaredState):
         finally:
             self._touched = None
         for output in classes:
-            for resource in await self.list(output.kind(namespace=namespace)):
+            # A cache may not know yet what an earlier reconcile wrote, and nothing would bring it up again.
+            for resource in await self.uncached.list(output.kind(namespace=namespace)):
                 if resource.metadata.owner == self.name and resource.pointer not in touched:
                     await self._drop(resource.pointer)
 

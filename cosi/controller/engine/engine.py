@@ -10,7 +10,7 @@ exponential backoff, and the others do not notice.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from typing import Final, Protocol
 
 import anyio
@@ -96,6 +96,7 @@ class Engine:
         self._watches: dict[Kind, KindWatch] = {}
         self._stopped: set[str] = set()
         self._tasks: TaskGroup | None = None
+        self._ran = False
 
     @property
     def counters(self) -> Mapping[str, Counters]:
@@ -125,22 +126,23 @@ class Engine:
         self.graph.add(controller.name, controller.inputs, controller.outputs)
         self._runners[controller.name] = runner
         if self._tasks is not None:
-            self._tasks.start_soon(self._start, runner)
+            self._tasks.start_soon(self._run, runner)
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Run all controllers until cancelled. Reports started once every watch is set up.
 
         Raises RuntimeError if it has run before.
         """
-        if self._watches:
+        if self._ran:
             raise RuntimeError("an engine runs once: make another one for the next time")
+        self._ran = True
         overdue = threading.Timer(self._shutdown_seconds, self._overdue)
         overdue.daemon = True
         try:
             async with anyio.create_task_group() as tasks:
+                await self._watch(tasks, self.graph.kinds() | self._cached.caches.keys())
                 self._tasks = tasks
-                await self._watch_inputs()
-                for runner in list(self._runners.values()):
+                for runner in self._runners.values():
                     tasks.start_soon(self._run, runner)
                 task_status.started()
                 try:
@@ -151,12 +153,9 @@ class Engine:
             self._tasks = None
             overdue.cancel()
 
-    async def _start(self, runner: Runner) -> None:
-        await self._watch_inputs()
-        await self._run(runner)
-
     async def _run(self, runner: Runner) -> None:
         try:
+            await self._watch_inputs_of(runner.name)
             await runner.run()
         finally:
             self._stopped.add(runner.name)
@@ -165,21 +164,25 @@ class Engine:
         if tuple(inputs) != self.graph.inputs_of(name):
             self.graph.set_inputs(name, inputs)
             self.rewired.wake_all()
-            await self._watch_inputs()
+            await self._watch_inputs_of(name)
 
-    async def _watch_inputs(self) -> None:
-        """Open a watch for every kind that is read and has none yet; a watch once opened stays."""
+    async def _watch_inputs_of(self, name: str) -> None:
+        """Watch what a controller reads. It doesn't wait for what others read, which may never be there."""
         assert self._tasks is not None
-        wanted = self.graph.kinds() | self._cached.caches.keys()
-        for kind in wanted - self._watches.keys():
+        await self._watch(self._tasks, {wanted.kind for wanted in self.graph.inputs_of(name)})
+
+    async def _watch(self, tasks: TaskGroup, kinds: Set[Kind]) -> None:
+        """Open a watch for every kind that has none yet; a watch once opened stays."""
+        for kind in sorted(kinds - self._watches.keys()):
             cache = self._cached.caches.get(kind)
             watch = self._watches[kind] = KindWatch(
                 self._services.core, kind, cache, self._services.clock, deliver=self._deliver, resync=self._resync
             )
-            self._tasks.start_soon(watch.run)
+            tasks.start_soon(watch.run)
         # Others may have begun to open some of them: who reads before they are open would miss what comes in between.
-        for kind in wanted:
-            await self._watches[kind].opened.wait()
+        for kind in kinds:
+            if not self._watches[kind].opened.is_set():
+                await self._watches[kind].opened.wait()
 
     def _deliver(self, kind: Kind, change: Change) -> None:
         """Wake whom a change concerns."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence, Set
+from itertools import product
 from typing import NamedTuple
 
 from cosi.controller.dependencies import Input, InputMode, Output, OutputSharing
@@ -76,11 +77,9 @@ class DependencyGraph:
 
 def check_outputs(name: str, outputs: Sequence[Output], taken: Iterable[tuple[str, Sequence[Output]]]) -> None:
     """Raise Clash if a controller can't write its outputs beside others with theirs."""
-    wanted = {output.type: output for output in outputs}
     for other, theirs in taken:
-        for output in theirs:
-            own = wanted.get(output.type)
-            if own is not None and OutputSharing.EXCLUSIVE in (own.sharing, output.sharing):
+        for own, output in product(outputs, theirs):
+            if own.type == output.type and OutputSharing.EXCLUSIVE in (own.sharing, output.sharing):
                 raise Clash(
                     f"controller {name} can't write {own.type} ({own.sharing}): {other} writes it ({output.sharing})"
                 )

@@ -52,6 +52,7 @@ class KindWatch:
         self._resync = resync
         self._watch: Watch | None = None
         self._error: Exception | None = None
+        self._missed = False
         self.opened = anyio.Event()
         """Set once nothing is missed any more."""
 
@@ -74,8 +75,9 @@ class KindWatch:
                 if self._cache is not None:
                     self._cache.refill()
                 async with self._core.watch_kind(self._kind, options) as self._watch:
-                    if self.opened.is_set():
-                        self._resync(self._kind)
+                    self._missed = self.opened.is_set()
+                    if self._cache is None:
+                        self._tell_if_missed()
                     self.opened.set()
                     self._error = None
                     await self._follow(self._watch, backoff)
@@ -101,12 +103,13 @@ class KindWatch:
                 await listener.listen()
             else:
                 self._hear(await watch.batch() or None)
-            backoff.reset()
+            if self._error is None:
+                backoff.reset()
 
     def _hear(self, events: Sequence[Event] | None) -> None:
         """Tell of what has happened; None if the watch has ended."""
         if events is None:
-            self._error = errors.Unavailable("the watch ended")
+            self._error = self._error or errors.Unavailable("the watch ended")
         elif events:
             self._error = events[-1].error
             for change in self._news(events if self._error is None else events[:-1]):
@@ -123,6 +126,8 @@ class KindWatch:
         latest: dict[str, Change] = {}
         for event in events:
             if event.type is EventType.NOOP or (cache is not None and not cache.learn(event)):
+                if event.type is EventType.BOOTSTRAPPED:
+                    self._tell_if_missed()
                 continue
             if event.type in _CHANGES:
                 assert event.resource is not None
@@ -130,6 +135,12 @@ class KindWatch:
                 latest.pop(metadata.id, None)
                 latest[metadata.id] = Change(event.type, metadata)
         return list(latest.values())
+
+    def _tell_if_missed(self) -> None:
+        """Have everybody look again, now that a look would show what was missed."""
+        if self._missed:
+            self._missed = False
+            self._resync(self._kind)
 
 
 class _Listener:

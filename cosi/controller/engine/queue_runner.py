@@ -6,7 +6,7 @@ changes ──▶ queue ──▶ worker ──▶ reconcile ──▶ done, or 
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import anyio
 from anyio.abc import TaskGroup
@@ -14,6 +14,7 @@ from anyio.abc import TaskGroup
 from cosi.backoff import Backoff
 from cosi.controller.counters import Counters
 from cosi.controller.dependencies import QUEUE_MODES, Input, InputMode
+from cosi.controller.engine.hooks import run_hook, shut_down
 from cosi.controller.engine.queue import WorkQueue
 from cosi.controller.engine.services import Services, Shared, Worker
 from cosi.controller.engine.stepping import guarded
@@ -24,9 +25,6 @@ from cosi.journal.records import Cause, Causes, Change, Reason
 from cosi.resource.metadata import Kind, Metadata, Pointer
 from cosi.state import errors
 from cosi.state.wakeups import Wakeups, yield_to_others
-
-HOOK_RUNS_WELL_SECONDS: Final = 60.0
-"""A run hook that held out for so long begins with a short backoff again when it fails."""
 
 
 class Job(NamedTuple):
@@ -77,9 +75,16 @@ class QueueRunner:
         self._enlist(mode, change.metadata, change)
 
     def resync(self, kind: Kind) -> None:
-        """Put everything of a kind into the queue: changes of it may have been missed."""
-        for wanted in self._controller.inputs:
-            if wanted.kind == kind and self._tasks is not None:
+        """Put into the queue whatever missed changes of a kind may concern: everything of that kind.
+
+        If it is mapped, that is everything: what is gone can't be mapped any more.
+        """
+        if self._tasks is None:
+            return
+        inputs = self._controller.inputs
+        maps = any(wanted.kind == kind and wanted.mode is not InputMode.PRIMARY for wanted in inputs)
+        for wanted in inputs:
+            if wanted.kind == kind or (maps and wanted.mode is InputMode.PRIMARY):
                 self._listing += 1
                 self._tasks.start_soon(self._list, wanted, Reason.RESYNCED)
 
@@ -92,7 +97,7 @@ class QueueRunner:
                     self._tasks.start_soon(self._work)
                 self._tasks.start_soon(self._keep_time)
                 if type(controller).run_hook is not QController.run_hook:
-                    self._tasks.start_soon(self._run_hook)
+                    self._tasks.start_soon(run_hook, controller, self._services, self._shared)
                 for wanted in controller.inputs:
                     if wanted.mode is InputMode.PRIMARY:
                         self._listing += 1
@@ -100,13 +105,7 @@ class QueueRunner:
                 self._listing -= 1
         finally:
             self._tasks = None
-            self._shut_down()
-
-    def _shut_down(self) -> None:
-        try:
-            self._controller.shutdown_hook()
-        except Exception as error:
-            self._shared.failed("shutdown hook failed", error)
+            shut_down(controller, self._shared)
 
     async def _work(self) -> None:
         """Take jobs from the queue and do them, one after the other."""
@@ -147,14 +146,19 @@ class QueueRunner:
     async def _map(self, pointer: Pointer, causes: Causes, runtime: QRuntime) -> None:
         """Put the items into the queue that a changed resource concerns."""
         changed = self._changed.pop(pointer)
+        ended = False
         try:
             items = list(await guarded(self._controller.map_input(runtime, changed), self._shared.blocked))
             for item in items:
                 if not self._is_primary(item):
                     raise ValueError(f"{pointer} is mapped to {item}, which is none of the primary inputs")
-        except BaseException:
-            self._changed.setdefault(pointer, changed)  # for the next try, unless it has changed again
+            ended = True
+        except Skip:
+            ended = True
             raise
+        finally:
+            if not ended or runtime.requeue_seconds is not None:
+                self._changed.setdefault(pointer, changed)  # for the next try, unless it has changed again
         self._shared.counters.mapped_out += len(items)
         for item in items:
             for cause in causes.first:
@@ -211,7 +215,9 @@ class QueueRunner:
             except errors.StateError as error:
                 delay = backoff.next()
                 log.error("listing an input failed", type=wanted.kind.type, error=str(error), retry_in=round(delay, 3))
+                self._listing -= 1  # until then there is nothing to do
                 await self._services.clock.sleep(delay)
+                self._listing += 1
         for resource in resources:
             if wanted.concerns(resource.metadata):
                 self._enlist(wanted.mode, resource.metadata, reason)
@@ -224,26 +230,6 @@ class QueueRunner:
         else:
             self._changed[pointer] = metadata
             self._put(Job(pointer, maps=True), cause)
-
-    async def _run_hook(self) -> None:
-        """Run the run hook until it returns, again and again while it fails."""
-        controller, clock, log = self._controller, self._services.clock, self._shared.log
-        worker = Worker(self._services, self.name, controller.inputs, controller.outputs, self._shared)
-        backoff = Backoff()
-        while True:
-            worker.begin_aside(Reason.ASKED)
-            started = clock.now()
-            try:
-                await guarded(controller.run_hook(QRuntime(worker.view)), self._shared.blocked)
-            except Exception as error:
-                if clock.now() - started > HOOK_RUNS_WELL_SECONDS:
-                    backoff.reset()
-                delay = backoff.next()
-                self._shared.failed("run hook failed", error, restart_in=round(delay, 3))
-                await clock.sleep(delay)
-            else:
-                log.debug("run hook finished")
-                return
 
     def _put(self, job: Job, cause: Cause) -> None:
         if self._queue.put(job, cause):

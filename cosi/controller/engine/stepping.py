@@ -31,6 +31,8 @@ def stepping(coroutine: Coroutine[Any, Any, ResultT], blocked: Callable[[float],
         except StopIteration as stop:
             result: ResultT = stop.value
             return result
+        except GeneratorExit as error:  # nobody closes it here: it raised that itself
+            raise RuntimeError(f"raised {error!r}, which is not a controller's to raise") from error
         finally:
             seconds = time.perf_counter() - start
             if seconds > BLOCKING_SECONDS:
@@ -48,13 +50,26 @@ def stepping(coroutine: Coroutine[Any, Any, ResultT], blocked: Callable[[float],
 async def guarded(coroutine: Coroutine[Any, Any, ResultT], blocked: Callable[[float], None]) -> ResultT:
     """Await what a controller does: an Exception if it fails, a cancellation only if it is meant for the caller.
 
-    Something that it waited for may have been cancelled by somebody else. That must not look like the end of it.
+    Something that it waited for may have been cancelled by somebody else, and it may raise what no Exception is. None
+    of that must end more than the controller; only a KeyboardInterrupt is meant for the process. Raises TypeError if
+    there is nothing to await.
     """
+    if not isinstance(coroutine, Coroutine):
+        raise TypeError(f"a controller is written with async def, without yield; this one made {coroutine!r}")
     try:
         return await stepping(coroutine, blocked)
-    except anyio.get_cancelled_exc_class() as stray:
-        if anyio.get_current_task().has_pending_cancellation():
+    except (Exception, KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:
+        cancelled = isinstance(error, anyio.get_cancelled_exc_class())
+        if isinstance(error, BaseExceptionGroup) and error.subgroup(KeyboardInterrupt) is not None:
             raise
-        raise RuntimeError("cut off by a cancellation that was not meant for it") from stray
-    except SystemExit as exit:
-        raise RuntimeError("called sys.exit(), which is not a controller's to do") from exit
+        if (cancelled or isinstance(error, BaseExceptionGroup)) and _is_cancelled():
+            raise
+        if cancelled:
+            raise RuntimeError("cut off by a cancellation that was not meant for it") from error
+        raise RuntimeError(f"raised {error!r}, which is not a controller's to raise") from error
+
+
+def _is_cancelled() -> bool:
+    return anyio.get_current_task().has_pending_cancellation()

@@ -128,12 +128,11 @@ class _Cycle(Generic[InputT, OutputT]):
 
     async def _process(self, source: InputT, output: Pointer | None) -> None:
         controller, runtime = self._controller, self._runtime
-        wanted = controller.input_query.matches(source.metadata)
-        if source.metadata.tearing_down and not (wanted and controller.keeps_output_of(source)):
+        if source.metadata.tearing_down and not controller.keeps_output_of(source):
             if controller.name in source.metadata.finalizers:
                 await self._finalize(source, output)
             return
-        if output is None or not wanted:
+        if output is None or not controller.input_query.matches(source.metadata):
             return
         self._kept.add(output)
         if controller.input_finalizers:

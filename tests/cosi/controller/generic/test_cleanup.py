@@ -1,16 +1,23 @@
 """Cleanup holds resources until what depends on them is gone; Destroy finishes what somebody has torn down."""
 
+import anyio
 import pytest
 
+from cosi.controller.engine.engine import Engine
 from cosi.controller.generic.cleanup import Cleanup, Combine, Handler, HasNoOutputs, RemoveOutputs
 from cosi.controller.generic.destroy import Destroy
 from cosi.resource import query
+from cosi.resource.resource import AnyResource
 from cosi.state import errors
 from cosi.state.filtered import Verb
+from cosi.state.memory.state import MemoryState
+from cosi.state.state import State
 from cosi.testing.interruptions import check_idempotent, check_survives_cuts
 from cosi.testing.resources import IntResource, PathResource, PathSpec, StrResource, StrSpec, integer, path
 from cosi.testing.world import World, running
+from tests.cosi.controller.generic.forgetful import Forgetful
 from tests.cosi.controller.generic.spelling import NUMBER, hold, let_go
+from tests.cosi.controller.samples import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.anyio
 
@@ -26,6 +33,10 @@ def words() -> RemoveOutputs[IntResource]:
 
 def cleanup(handler: Handler[IntResource]) -> Cleanup[IntResource]:
     return Cleanup("test.Cleanup", IntResource, handler)
+
+
+def held(resource: AnyResource) -> bool:
+    return "test.Cleanup" in resource.metadata.finalizers
 
 
 async def add_word(world: World, id: str, *, owner: str = "", number: str = "one") -> None:
@@ -106,6 +117,38 @@ async def test_handlers_can_be_combined_one_after_the_other() -> None:
         await world.state.destroy(NUMBER)
 
 
+async def test_nothing_is_removed_for_one_that_was_torn_down_before_it_was_held() -> None:
+    core = MemoryState()
+    state = State(core)
+    await state.create(integer("one", 1))
+    await state.add_finalizers(NUMBER, "somebody")
+    await state.teardown(NUMBER)
+    await state.create(StrResource.new("word", StrSpec(), labels={"number": "one"}))
+    async with running(cleanup(words()), core=core) as world:
+        await world.settle()
+        assert await world.state.find(StrResource, "word") is not None
+
+
+async def test_a_new_one_is_held_even_while_a_cache_still_shows_the_one_before() -> None:
+    state = Forgetful(MemoryState(), IntResource.kind())
+    await state.create(integer("one", 1))
+    await state.add_finalizers(NUMBER, "test.Cleanup", "somebody")
+    await state.teardown(NUMBER)
+    engine = Engine(state, cached=[IntResource.kind()])
+    engine.register(cleanup(HasNoOutputs(PathResource, of)))
+    await state.create(PathResource.new("mine", PathSpec(), labels={"number": "one"}))
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(engine.run)
+        await state.remove_finalizers(NUMBER, "test.Cleanup", "somebody")
+        await state.destroy(NUMBER)
+        await state.create(integer("one", 1))
+        await state.destroy(PathResource.pointer_to("mine"))
+
+        with anyio.fail_after(PATIENCE_SECONDS):
+            await state.watch_for(NUMBER, lambda event: event.resource is not None and held(event.resource))
+        tasks.cancel_scope.cancel()
+
+
 def test_nothing_can_not_be_combined() -> None:
     with pytest.raises(ValueError, match="nothing to combine"):
         Combine()
@@ -183,10 +226,11 @@ async def test_a_definition_says_as_well_what_to_destroy() -> None:
         assert await world.state.find(NUMBER) is not None
 
 
-async def test_what_is_held_again_in_the_last_moment_is_no_failure() -> None:
+@pytest.mark.parametrize("error", [errors.PendingFinalizers(integer("one", 1).metadata), errors.NotFound(NUMBER)])
+async def test_what_is_held_again_or_gone_in_the_last_moment_is_no_failure(error: errors.StateError) -> None:
     async with running(Destroy(IntResource)) as world:
-        number = await world.state.create(integer("one", 1))
-        world.faults.fail(Verb.DESTROY, IntResource, error=errors.PendingFinalizers(number.metadata))
+        await world.state.create(integer("one", 1))
+        world.faults.fail(Verb.DESTROY, IntResource, error=error)
         await world.state.teardown(NUMBER)
         await world.settle()
         assert not world.faults.pending

@@ -1,6 +1,7 @@
 """Whatever happens to inputs, and whoever holds outputs meanwhile: in the end there are the outputs there should be."""
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import anyio
 import anyio.lowlevel
@@ -14,29 +15,32 @@ from cosi.testing.resources import IntResource, IntSpec, StrResource, string
 from cosi.testing.world import AnyController, World, running
 from tests.cosi.controller.generic.spelling import DESTROYED, LooseSpell, QSpell, Spell, hold, let_go
 
-IDS = ("a", "b", "c")
-MAX_TURNS = 12
+MAX_TURNS = 15
 """Turns of the event loop after which the controllers have usually done all there is to do."""
 
-Step = tuple[str, str, int]
 
-steps = st.lists(
-    st.one_of(
-        st.tuples(st.just("write"), st.sampled_from(IDS), st.sampled_from([0, 1, 2, DESTROYED])),
-        st.tuples(
-            st.sampled_from(["tear down", "destroy", "hold output", "let go of output", "hold input"]),
-            st.sampled_from(IDS),
-            st.just(0),
-        ),
-        st.tuples(st.just("wait"), st.just(""), st.integers(1, MAX_TURNS)),
-        st.tuples(st.just("restart"), st.just(""), st.just(0)),
-    ),
-    max_size=30,
+class Step(NamedTuple):
+    """Something that happens to an input or its output, and how many turns pass before the next thing does."""
+
+    action: str
+    id: str
+    value: int
+    turns: int
+
+
+ACTIONS = ("write", "write", "tear down", "destroy", "hold output", "let go of output", "hold input", "restart")
+
+steps = st.builds(
+    Step,
+    action=st.sampled_from(ACTIONS),
+    id=st.sampled_from("ab"),
+    value=st.sampled_from([1, 2, DESTROYED]),
+    turns=st.sampled_from([0, 1, 2, 3, 5, 8, MAX_TURNS, MAX_TURNS, MAX_TURNS]),
 )
 
 
 def outputs(inputs: Sequence[IntResource]) -> list[StrResource]:
-    """Return what there is to be of these inputs: the whole of what the controllers do, as a function."""
+    """Return what there is to be of these inputs: all that the controllers do, as a function."""
     return [
         string(each.id, str(each.spec.value))
         for each in inputs
@@ -45,13 +49,12 @@ def outputs(inputs: Sequence[IntResource]) -> list[StrResource]:
 
 
 async def do(world: World, step: Step) -> None:
-    """Do something that may be refused."""
-    action, id, number = step
-    source, output = IntResource.pointer_to(id), StrResource.pointer_to(id)
+    """Take a step, which may be refused."""
+    source, output = IntResource.pointer_to(step.id), StrResource.pointer_to(step.id)
     try:
-        match action:
+        match step.action:
             case "write":
-                await world.state.modify(IntResource.new(id, IntSpec(value=number)))
+                await world.state.modify(IntResource.new(step.id, IntSpec(value=step.value)))
             case "tear down":
                 await world.state.teardown(source)
             case "destroy":
@@ -64,11 +67,11 @@ async def do(world: World, step: Step) -> None:
                 await hold(world, source)
             case "restart":
                 await world.restart()
-            case "wait":
-                for _ in range(number):
-                    await anyio.lowlevel.checkpoint()
     except (errors.NotFound, errors.Conflict):
         return
+    finally:
+        for _ in range(step.turns):
+            await anyio.lowlevel.checkpoint()
 
 
 async def let_go_of_all(world: World, pointers: Sequence[Pointer]) -> None:
@@ -78,8 +81,8 @@ async def let_go_of_all(world: World, pointers: Sequence[Pointer]) -> None:
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 @pytest.mark.parametrize("make", [Spell, LooseSpell, QSpell])
-@settings(max_examples=60)
-@given(happening=steps)
+@settings(max_examples=150)
+@given(happening=st.lists(steps, min_size=4, max_size=30))
 def test_outputs_converge_and_every_input_can_go(
     make: Callable[[], AnyController], backend: str, happening: Sequence[Step]
 ) -> None:
@@ -88,8 +91,8 @@ def test_outputs_converge_and_every_input_can_go(
             for step in happening:
                 await do(world, step)
             await world.settle()
-            for kind in (StrResource, IntResource):
-                await let_go_of_all(world, [each.pointer for each in await world.state.list(kind.kind())])
+            await let_go_of_all(world, [each.pointer for each in await world.state.list(StrResource)])
+            await let_go_of_all(world, [each.pointer for each in await world.state.list(IntResource)])
             await world.expect_all(StrResource, outputs(await world.state.list(IntResource)))
 
             for each in await world.state.list(IntResource):
@@ -97,5 +100,22 @@ def test_outputs_converge_and_every_input_can_go(
             await world.expect_all(StrResource, [])
             for each in await world.state.list(IntResource):
                 await world.state.destroy(each.pointer)
+
+    anyio.run(life, backend=backend)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("make", [Spell, QSpell])
+@settings(max_examples=100)
+@given(happening=st.lists(steps, min_size=4, max_size=30))
+def test_no_held_input_goes_before_its_output(
+    make: Callable[[], AnyController], backend: str, happening: Sequence[Step]
+) -> None:
+    async def life() -> None:
+        async with running(make()) as world:
+            for step in happening:
+                await do(world, step)
+                inputs = {each.id for each in await world.state.list(IntResource)}
+                assert {each.id for each in await world.state.list(StrResource)} <= inputs
 
     anyio.run(life, backend=backend)

@@ -1,7 +1,6 @@
 """How an output is written: what of it is the transform's, and what happens when others write as well."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
 import anyio
 import pytest
@@ -11,15 +10,12 @@ from cosi.controller.generic.qtransform import QTransform
 from cosi.controller.generic.transform import Transform
 from cosi.controller.qruntime import QRuntime
 from cosi.controller.runtime import Runtime
-from cosi.resource.metadata import Kind
 from cosi.state import errors
-from cosi.state.core import KIND_FROM_NOW, Watch, WatchKindOptions
-from cosi.state.event import Event
 from cosi.state.filtered import Verb
 from cosi.state.memory.state import MemoryState
-from cosi.state.state import State
 from cosi.testing.resources import IntResource, StrResource, StrSpec, integer, string
 from cosi.testing.world import AnyController, running
+from tests.cosi.controller.generic.forgetful import Forgetful
 from tests.cosi.controller.generic.spelling import NUMBER, WORD, QSpell, Spell, hold, let_go, set_number
 from tests.cosi.controller.samples import eventually
 
@@ -29,13 +25,13 @@ Make = Callable[[], AnyController]
 
 
 def labelled(source: IntResource) -> StrResource:
-    """Spell a number by labels and annotations."""
-    word = {"word": str(source.spec.value)}
-    return StrResource.new(source.id, StrSpec(), labels=word, annotations=word)
+    """Spell a number by its annotation, and label it odd or even."""
+    number = source.spec.value
+    return StrResource.new(source.id, StrSpec(), labels={"odd": str(number % 2)}, annotations={"word": str(number)})
 
 
 class Label(Transform[IntResource, StrResource]):
-    """Spells all numbers by labels."""
+    """Labels all numbers."""
 
     name = "test.Label"
 
@@ -44,7 +40,7 @@ class Label(Transform[IntResource, StrResource]):
 
 
 class QLabel(QTransform[IntResource, StrResource]):
-    """Spells each number by labels."""
+    """Labels each number."""
 
     name = "test.QLabel"
 
@@ -53,17 +49,18 @@ class QLabel(QTransform[IntResource, StrResource]):
 
 
 @pytest.mark.parametrize("make", [Label, QLabel])
-async def test_labels_and_annotations_follow_the_input_and_finalizers_stay(make: Make) -> None:
+@pytest.mark.parametrize("number", [2, 3])
+async def test_labels_and_annotations_follow_the_input_and_finalizers_stay(make: Make, number: int) -> None:
     async with running(make()) as world:
         await set_number(world, 1)
         await world.settle()
         await hold(world, WORD)
-        await set_number(world, 2)
+        await set_number(world, number)
         await world.settle()
 
         metadata = (await world.state.get(WORD)).metadata
-        assert metadata.labels == {"word": "2"}
-        assert metadata.annotations == {"word": "2"}
+        assert metadata.labels == {"odd": str(number % 2)}
+        assert metadata.annotations == {"word": str(number)}
         assert metadata.finalizers == ("somebody",)
 
 
@@ -113,35 +110,8 @@ async def test_an_output_made_of_the_former_one_takes_over_what_it_says_only() -
         assert not (await world.state.get(WORD)).metadata.tearing_down
 
 
-class Forgetful(State):
-    """A state whose watches of words tell nothing of what happens after they began."""
-
-    @asynccontextmanager
-    async def watch_kind(self, kind: Kind, options: WatchKindOptions = KIND_FROM_NOW) -> AsyncIterator[Watch]:
-        async with super().watch_kind(kind, options) as watch:
-            yield Beginning(watch) if kind == StrResource.kind() else watch
-
-
-class Beginning:
-    """The beginning of a watch."""
-
-    def __init__(self, watch: Watch) -> None:
-        self._watch = watch
-        self._told = False
-
-    async def batch(self) -> Sequence[Event]:
-        """Return the first events; then wait forever."""
-        if self._told:
-            await anyio.sleep_forever()
-        self._told = True
-        return await self._watch.batch()
-
-    def __aiter__(self) -> AsyncIterator[Event]:
-        return self._watch.__aiter__()
-
-
 async def test_an_output_that_the_cache_does_not_show_yet_goes_before_its_input() -> None:
-    state = Forgetful(MemoryState())
+    state = Forgetful(MemoryState(), StrResource.kind())
     engine = Engine(state, cached=[StrResource.kind()])
     engine.register(Spell())
     async with anyio.create_task_group() as tasks:

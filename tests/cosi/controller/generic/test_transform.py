@@ -7,11 +7,20 @@ from cosi.controller.generic.transform import Transform
 from cosi.controller.outcome import Skip
 from cosi.controller.runtime import Runtime
 from cosi.resource import query
+from cosi.state import errors
 from cosi.testing.resources import IntResource, IntSpec, PathResource, PathSpec, StrResource, integer, path, string
-from cosi.testing.world import running
-from tests.cosi.controller.generic.spelling import NUMBER, WORD, LooseSpell, Spell, hold, let_go, set_number
+from cosi.testing.world import World, running
+from tests.cosi.controller.generic.spelling import FAILING, NUMBER, WORD, LooseSpell, Spell, hold, let_go, set_number
 
 pytestmark = pytest.mark.anyio
+
+
+def only_failure(world: World) -> Exception:
+    """Return what went wrong with the one input that something went wrong with."""
+    [failure] = world.failures
+    assert isinstance(failure.error, ExceptionGroup)
+    [error] = failure.error.exceptions
+    return error
 
 
 async def test_inputs_are_not_held_unless_asked_for() -> None:
@@ -121,6 +130,26 @@ async def test_extra_inputs_wake_it_and_extra_outputs_are_its_own() -> None:
         await world.state.create(path("one"))
         await world.expect(string("one", "1 at one"))
         await world.expect(PathResource.new("last", PathSpec(path="one")))
+
+
+async def test_an_extra_output_that_is_torn_down_is_a_failure() -> None:
+    async with running(Addressed(), allow_failures=True) as world:
+        await set_number(world, 1)
+        await world.settle()
+        await hold(world, PathResource.pointer_to("last"))
+        await world.state.teardown(PathResource.pointer_to("last"), owner="test.Addressed")
+        await set_number(world, 2)
+        await world.settle()
+
+        assert isinstance(only_failure(world), errors.PhaseConflict)
+
+
+async def test_a_failure_says_which_input_it_is_about() -> None:
+    async with running(LooseSpell(), allow_failures=True) as world:
+        await set_number(world, FAILING)
+        await world.settle()
+
+        assert only_failure(world).__notes__ == ["on Ints.test.cosi.dev(default/one@1)"]
 
 
 async def test_hooks_run_around_each_look_at_the_inputs() -> None:

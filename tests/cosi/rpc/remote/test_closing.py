@@ -108,7 +108,11 @@ async def tasks_and_files(backend: str) -> tuple[int, int]:
     """Return how many the process has once there is nothing more to do."""
     await anyio.wait_all_tasks_blocked()
     tasks = trio.lowlevel.current_statistics().tasks_living if backend == "trio" else len(asyncio.all_tasks())
-    return tasks, len(list(Path("/proc/self/fd").iterdir()))
+    return tasks, open_files()
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 async def test_a_call_that_is_shielded_is_made_though_all_around_the_client_is_cancelled(where: Address) -> None:
@@ -135,17 +139,25 @@ async def test_what_is_raised_beside_a_client_comes_out_as_it_is(where: Address)
             await fail(server)
 
 
-async def test_a_server_that_does_not_read_holds_nobody_up(where: Address, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("cancelled", [False, True], ids=["left", "cancelled"])
+async def test_a_server_that_does_not_read_holds_nobody_up_and_no_socket(
+    where: Address, monkeypatch: pytest.MonkeyPatch, cancelled: bool
+) -> None:
     monkeypatch.setattr(channel, "CLOSE_SECONDS", 0.01)
     window = {frames.INITIAL_WINDOW_SIZE: MORE_THAN_A_SOCKET_HOLDS}
 
     async with listening(where, window) as server:
-        async with calling(where) as calls:
-            large = state_pb2.GetRequest(id="x" * MORE_THAN_A_SOCKET_HOLDS)
-            asking = ask(calls.unary(Method.GET, large, ABOUT))
-            peer = await server.accepted()
-            await peer.say(frames.WindowUpdate(0, MORE_THAN_A_SOCKET_HOLDS))
-            await anyio.wait_all_tasks_blocked()
+        before = open_files()
+        with anyio.CancelScope() as around:
+            async with calling(where) as calls:
+                large = state_pb2.GetRequest(id="x" * MORE_THAN_A_SOCKET_HOLDS)
+                asking = ask(calls.unary(Method.GET, large, ABOUT))
+                peer = await server.accepted()
+                await peer.say(frames.WindowUpdate(0, MORE_THAN_A_SOCKET_HOLDS))
+                await anyio.wait_all_tasks_blocked()
+                if cancelled:
+                    around.cancel()
+        assert open_files() == before + 1, "the server's end is open, and nothing else"
         with pytest.raises(Closed):
             await asking
 

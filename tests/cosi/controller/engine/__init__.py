@@ -1,0 +1,1 @@
+"""The engine: its pure parts one by one, then the whole."""
