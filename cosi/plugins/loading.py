@@ -4,42 +4,37 @@
     load_entry_points()                                 # what installed distributions declare
     load_directory(Path("plugins"))                     # every .py file in it
 
-A name is a controller's class, which is made without arguments, an instance of one, or a Resource class; a reference
-without a name is a whole module. With a controller come the Resource classes that its module knows: its inputs and
-outputs are among them. Loading runs code of strangers, and whatever that does is a `Failure` with one sentence, never
-an exception here.
+A name is a controller's class, an instance of one, a Resource class, or a module; a reference without a name is a whole
+module. With a controller come the Resource classes that its module knows (see `cosi.plugins.contents`). Loading runs
+the code of strangers. Whatever that raises is a `Failure`, one sentence under a name, and never an exception here;
+only Ctrl-C is still obeyed. It does nothing about code that doesn't come to an end.
 """
 
 from __future__ import annotations
 
 import importlib
-import importlib.util
-import inspect
 import os
 import re
-import stat
 import sys
-from collections.abc import Callable, Iterable, Sequence
+import traceback
+from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import metadata
 from pathlib import Path
-from types import ModuleType
 from typing import Final, NamedTuple
 
-from cosi.controller.controller import Controller
-from cosi.controller.qcontroller import QController
-from cosi.resource.resource import AnyResource, Resource
+import cosi
+from cosi.plugins.contents import AnyController, Contents, Unfit, everything_in, fit, named
+from cosi.plugins.files import files_in, module_of
+from cosi.resource.resource import AnyResource
 
 CONTROLLERS_GROUP: Final = "cosi.controllers"
 RESOURCES_GROUP: Final = "cosi.resources"
 
-MAX_FILES: Final = 256
-MAX_FILE_BYTES: Final = 1 << 20
-"""How much a directory of plug-ins may hold: it is for files that people write."""
-
-_REFERENCE: Final = re.compile(r"(?P<module>[\w.]+)(:(?P<name>\w+(\.\w+)*))?")
-_MODULE_PREFIX: Final = "cosi_plugin_"
-
-AnyController = Controller | QController
+_REFERENCE: Final = re.compile(r"(?P<module>[^\W\d]\w*(\.\w+)*)(:(?P<name>\w+(\.\w+)*))?")
+_SITE: Final = ("site-packages", "dist-packages")
+_NOT_THEIRS: Final = ("<frozen ", str(Path(importlib.__file__).parent), *(str(Path(each)) for each in cosi.__path__))
+"""Where a traceback goes through before and after the code that somebody plugs in."""
 
 
 class Loaded(NamedTuple):
@@ -61,156 +56,90 @@ class Failure(NamedTuple):
 Plugin = Loaded | Failure
 
 
-class _Unfit(Exception):
-    """There is something, but nothing that could be plugged in."""
-
-
 def load_reference(reference: str) -> Plugin:
-    """Load `package.module:Name`, or all of `package.module`; the working directory is searched first."""
+    """Load `package.module:Name`, or all of `package.module`, from the working directory or what is installed."""
     match = _REFERENCE.fullmatch(reference)
     if match is None:
-        problem = f"{reference!r} is no reference; write package.module:ClassName"
-        return Failure(reference, reference, problem)
-    if "" not in sys.path and os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+        problem = f"{reference!r} is no reference: write package.module:ClassName"
+        return Failure(reference or "(no name)", f"reference {reference!r}", problem)
 
-    def load() -> Loaded:
+    def load() -> Contents:
+        _search_working_directory()
         module = importlib.import_module(match["module"])
-        return _everything_in(module, reference) if match["name"] is None else _named(module, match["name"], reference)
+        return everything_in(module) if match["name"] is None else named(module, match["name"])
 
     return _guarded(match["name"] or match["module"], reference, load)
 
 
 def load_entry_points() -> Sequence[Plugin]:
-    """Load what installed distributions declare in the groups `cosi.controllers` and `cosi.resources`."""
+    """Load what installed distributions declare in the groups `cosi.resources` and `cosi.controllers`."""
     found: list[Plugin] = []
-    for group in (RESOURCES_GROUP, CONTROLLERS_GROUP):
-        for point in sorted(metadata.entry_points(group=group), key=lambda point: point.name):
+    for group, sort in ((RESOURCES_GROUP, "resource entry point"), (CONTROLLERS_GROUP, "entry point")):
+        try:
+            points = sorted(metadata.entry_points(group=group), key=lambda point: point.name)
+        except Exception as error:  # a distribution whose description is damaged
+            found.append(Failure(group, "installed packages", f"they can't be listed: {_sentence(error)}"))
+            continue
+        for point in points:
             distribution = point.dist.name if point.dist is not None else "an unknown distribution"
-            origin = f"entry point {point.name} of {distribution}"
 
-            def load(point: metadata.EntryPoint = point, origin: str = origin) -> Loaded:
-                thing = point.load()
-                if isinstance(thing, ModuleType):
-                    return _everything_in(thing, origin)
-                return _fit(thing, importlib.import_module(point.module), origin)
+            def load(point: metadata.EntryPoint = point) -> Contents:
+                if _REFERENCE.match(point.value) is None:
+                    raise Unfit(f"{point.value!r} is no reference: write package.module:ClassName")
+                module = importlib.import_module(point.module)
+                return named(module, point.attr) if point.attr else fit(module, module, point.name)
 
-            found.append(_guarded(point.name, origin, load))
+            found.append(_guarded(point.name, f"{sort} {point.name} of {distribution}", load))
     return found
 
 
 def load_directory(directory: Path) -> Sequence[Plugin]:
-    """Load every .py file in a directory, in the order of their names. Raises OSError if it can't be listed."""
-    files = sorted(path for path in directory.iterdir() if path.suffix == ".py")
-    if len(files) > MAX_FILES:
-        raise OSError(f"{directory} holds {len(files)} plug-ins, {MAX_FILES} are the most: split it into packages")
-    return [_load_file(path) for path in files]
-
-
-def _load_file(path: Path) -> Plugin:
-    origin = f"file {path.name}"
-
-    def load() -> Loaded:
-        _check_file(path)
-        # A name of its own, so that no file can be mistaken for a module that somebody imports.
-        name = f"{_MODULE_PREFIX}{re.sub(r'[^a-zA-Z0-9]', '_', path.stem)}"
-        specification = importlib.util.spec_from_file_location(name, path)
-        assert specification is not None
-        assert specification.loader is not None
-        module = importlib.util.module_from_spec(specification)
-        sys.modules[name] = module
-        try:
-            specification.loader.exec_module(module)
-        except BaseException:
-            del sys.modules[name]
-            raise
-        return _everything_in(module, origin)
-
-    return _guarded(path.stem, origin, load)
-
-
-def _check_file(path: Path) -> None:
-    """Raise _Unfit unless only its owner, who is this user or root, can have written a file."""
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise _Unfit("it is no plain file")
-    if status.st_size > MAX_FILE_BYTES:
-        raise _Unfit(f"it has {status.st_size} bytes, {MAX_FILE_BYTES} are the most: make it a package")
-    if status.st_uid not in (os.getuid(), 0):
-        raise _Unfit("it belongs to another user, whose code does not run here: copy it")
-    if status.st_mode & stat.S_IWOTH:
-        raise _Unfit("everybody may write to it: chmod o-w")
-
-
-def _guarded(name: str, origin: str, load: Callable[[], Loaded]) -> Plugin:
+    """Load every .py file in a directory, in the order of their names."""
     try:
-        return load()
+        files = files_in(directory)
+    except (Unfit, OSError) as error:
+        problem = str(error) if isinstance(error, Unfit) else f"it can't be listed: {error.strerror}"
+        return [Failure(directory.name or str(directory), f"directory {directory}", problem)]
+    return [_guarded(path.stem, f"file {path.name}", partial(_load_file, path)) for path in files]
+
+
+def _load_file(path: Path) -> Contents:
+    return everything_in(module_of(path))
+
+
+def _search_working_directory() -> None:
+    """Let modules in the working directory be found: after the standard library's, before what is installed."""
+    here = os.getcwd()
+    if here not in sys.path and "" not in sys.path:
+        installed = (index for index, entry in enumerate(sys.path) if Path(entry).name in _SITE)
+        sys.path.insert(next(installed, len(sys.path)), here)
+
+
+def _guarded(name: str, origin: str, load: Callable[[], Contents]) -> Plugin:
+    """Run the code of strangers: what it raises is a failure, whatever it is."""
+    try:
+        return Loaded(origin, *load())
     except KeyboardInterrupt:
         raise
-    except _Unfit as unfit:
-        return Failure(name, origin, str(unfit))
+    except Unfit as unfit:
+        problem = str(unfit)
     except SystemExit:
-        return Failure(name, origin, "it calls sys.exit() when it is imported")
-    except BaseException as error:  # whatever a stranger's code does
-        return Failure(name, origin, f"importing it failed: {type(error).__name__}: {error}")
+        problem = "it calls sys.exit() when it is loaded: do that only if __name__ == '__main__'"
+    except ModuleNotFoundError as error:
+        problem = f"loading it failed: {_sentence(error)}: install what has {error.name}, or correct the name"
+    except BaseException as error:
+        problem = f"loading it failed: {_sentence(error)}"
+    return Failure(name, origin, problem)
 
 
-def _named(module: ModuleType, name: str, origin: str) -> Loaded:
-    thing: object = module
-    for part in name.split("."):
-        thing = getattr(thing, part, None)
-        if thing is None:
-            raise _Unfit(f"module {module.__name__} has no {name}")
-    return _fit(thing, module, origin)
-
-
-def _fit(thing: object, module: ModuleType, origin: str) -> Loaded:
-    """Return a controller or a Resource class as what it is."""
-    if _is_resource_class(thing):
-        return Loaded(origin, resources=(thing,))  # type: ignore[arg-type]
-    controller = _controller(thing)
-    if controller is None:
-        kind = "an abstract class" if inspect.isabstract(thing) else f"a {type(thing).__name__}"
-        raise _Unfit(f"{getattr(thing, '__name__', thing)!s} is {kind}, and neither a controller nor a Resource class")
-    return Loaded(origin, (controller,), _resources_of([module]))
-
-
-def _everything_in(module: ModuleType, origin: str) -> Loaded:
-    """Return the controllers that a module defines, and the Resource classes that it knows."""
-    instances = [thing for thing in vars(module).values() if isinstance(thing, Controller | QController)]
-    # A class of which the module has made an instance itself is not made once more.
-    made = {type(instance) for instance in instances}
-    own = [thing for thing in vars(module).values() if getattr(thing, "__module__", None) == module.__name__]
-    classes = [
-        thing for thing in own if isinstance(thing, type) and thing not in made and not inspect.isabstract(thing)
-    ]
-    controllers = [_controller(thing) for thing in (*classes, *instances)]
-    found = tuple(controller for controller in controllers if controller is not None)
-    resources = _resources_of([module])
-    if not found and not resources:
-        raise _Unfit("there is neither a controller nor a Resource class in it")
-    return Loaded(origin, found, resources)
-
-
-def _controller(thing: object) -> AnyController | None:
-    """Return a controller, made if it is a class; None if it is no such thing."""
-    if isinstance(thing, type) and issubclass(thing, Controller | QController) and not inspect.isabstract(thing):
-        made_by = thing
-        try:
-            thing = made_by()
-        except Exception as error:
-            raise _Unfit(f"{made_by.__name__}() failed: {type(error).__name__}: {error}") from error
-    if not isinstance(thing, Controller | QController):
-        return None
-    if not getattr(thing, "name", ""):
-        raise _Unfit(f"{type(thing).__name__} has no name: write name = '…' into the class")
-    return thing
-
-
-def _resources_of(modules: Iterable[ModuleType]) -> tuple[type[AnyResource], ...]:
-    found = (thing for module in modules for thing in vars(module).values() if _is_resource_class(thing))
-    return tuple(dict.fromkeys(found))
-
-
-def _is_resource_class(thing: object) -> bool:
-    return isinstance(thing, type) and issubclass(thing, Resource) and hasattr(thing, "definition")
+def _sentence(error: BaseException) -> str:
+    """Return an error in one line, with the place in the stranger's code that it came from."""
+    try:
+        said = " ".join(str(error).split())
+    except Exception:  # even that is the stranger's code
+        said = "its message can't be shown"
+    # A syntax error says itself where it is.
+    frames = [] if isinstance(error, SyntaxError) else traceback.extract_tb(error.__traceback__)
+    theirs = [frame for frame in frames if not frame.filename.startswith(_NOT_THEIRS)]
+    place = f" ({Path(theirs[-1].filename).name}, line {theirs[-1].lineno})" if theirs else ""
+    return f"{type(error).__name__}: {said}{place}"

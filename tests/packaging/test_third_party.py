@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import anyio
@@ -85,8 +85,14 @@ class Shed:
                 return event.resource
 
     def wait_for_server(self) -> None:
+        self._until(self.socket.exists)
+
+    def wait_for_workers(self) -> None:
+        self._until(lambda: "process " in self.cosi("get", "controllers"))
+
+    def _until(self, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while not self.socket.exists():
+        while not condition():
             assert time.monotonic() < deadline
             time.sleep(0.05)
 
@@ -146,6 +152,7 @@ def test_the_same_classes_run_out_of_process(shed: Shed) -> None:
     shed.wait_for_server()
     workers = shed.start("run", *CLASSES, "--socket", str(shed.socket))
     try:
+        shed.wait_for_workers()
         climate = shed.read(celsius=31)
         listed = shed.cosi("get", "controllers")
         explained = shed.cosi("explain", "climate", "greenhouse")

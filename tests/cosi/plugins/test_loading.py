@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from cosi.plugins.files import MAX_FILE_BYTES, MAX_FILES
 from cosi.plugins.loading import (
-    MAX_FILE_BYTES,
-    MAX_FILES,
     Failure,
     Loaded,
     Plugin,
@@ -43,10 +42,10 @@ ready_made = Shouter()
 """
 
 FAULTS = {
-    "no_such_import": ("import nothing_of_this_name", "importing it failed: ModuleNotFoundError"),
-    "syntax": ("class :", "importing it failed: SyntaxError"),
-    "raising": ("raise RuntimeError('no')", "importing it failed: RuntimeError: no"),
-    "leaving": ("import sys; sys.exit(3)", "it calls sys.exit() when it is imported"),
+    "no_such_import": ("import nothing_of_this_name", "loading it failed: ModuleNotFoundError"),
+    "syntax": ("class :", "loading it failed: SyntaxError"),
+    "raising": ("raise RuntimeError('no')", "loading it failed: RuntimeError: no"),
+    "leaving": ("import sys; sys.exit(3)", "it calls sys.exit() when it is loaded"),
     "empty": ("answer = 42", "there is neither a controller nor a Resource class in it"),
     "nameless": (
         "from cosi import Controller\nclass Odd(Controller):\n    async def run(self, runtime): pass\n",
@@ -55,7 +54,7 @@ FAULTS = {
     "demanding": (
         "from cosi import Controller\nclass Odd(Controller):\n    name = 'odd'\n"
         "    def __init__(self, wish): pass\n    async def run(self, runtime): pass\n",
-        "Odd() failed: TypeError",
+        "Odd() failed: Odd.__init__() missing 1 required positional argument",
     ),
 }
 
@@ -100,11 +99,11 @@ def test_a_reference_can_be_an_instance_or_a_resource_class(modules: Path) -> No
 @pytest.mark.parametrize(
     ("reference", "problem"),
     [
-        ("no good", "is no reference; write package.module:ClassName"),
-        ("nothing_of_this_name:X", "importing it failed: ModuleNotFoundError"),
+        ("no good", "is no reference: write package.module:ClassName"),
+        ("nothing_of_this_name:X", "loading it failed: ModuleNotFoundError"),
         ("greeter_c:Missing", "module greeter_c has no Missing"),
-        ("greeter_c:Base", "Base is an abstract class, and neither a controller nor a Resource class"),
-        ("greeter_c:GreetingSpec", "and neither a controller nor a Resource class"),
+        ("greeter_c:Base", "Base is abstract: it has to define transform"),
+        ("greeter_c:GreetingSpec", "is neither a controller nor a Resource class"),
     ],
 )
 def test_a_reference_that_leads_nowhere_says_so(modules: Path, reference: str, problem: str) -> None:
@@ -152,8 +151,8 @@ def test_files_and_their_number_are_bounded(tmp_path: Path) -> None:
 
     for number in range(MAX_FILES):
         (tmp_path / f"p{number}.py").touch()
-    with pytest.raises(OSError, match="are the most: split it into packages"):
-        load_directory(tmp_path)
+    (refused,) = load_directory(tmp_path)
+    assert "are the most: make packages of them" in failure(refused).problem
 
 
 def test_entry_points_say_which_distribution_they_are_of(modules: Path) -> None:
