@@ -1,8 +1,8 @@
 """A client on trio: two tasks for a connection, one that reads and one that writes, and none for a call.
 
 They are trio's system tasks. A connection serves whoever calls, so it is nobody's child: a cancelled caller, or one
-that is interrupted from the keyboard, does not take along what others wait for. Each has an end of its own: that of the
-connection, which `connected` waits for.
+that is interrupted from the keyboard, does not take along what others wait for. They end with their connection, and
+`connected` waits for that.
 """
 
 from __future__ import annotations
