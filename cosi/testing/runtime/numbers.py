@@ -2,14 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
+from copy import copy
+
+import anyio
+
 from cosi.controller.controller import Controller
-from cosi.controller.dependencies import destroy_ready, exclusive, shared, strong, weak
+from cosi.controller.dependencies import Input, destroy_ready, exclusive, shared, strong, weak
 from cosi.controller.runtime import Runtime
 from cosi.resource.query import ALL, Query
-from cosi.resource.resource import Resource
-from cosi.testing.resources import IntResource, IntSpec, PathResource, PathSpec, StrResource, StrSpec, integer, string
+from cosi.resource.resource import AnyResource
+from cosi.testing.resources import IntResource, IntSpec, PathResource, PathSpec, StrResource, integer, string
 
-SOURCE, TARGET, SENTENCES = "source", "target", "sentences"
+SOURCE, TARGET, SENTENCES, PARTS = "source", "target", "sentences", "parts"
+"""The namespaces in which everything happens."""
+
+
+def number(id: str, value: int) -> IntResource:
+    """Return a number of the source namespace, labelled with its parity."""
+    labels = {"parity": "odd" if value % 2 else "even"}
+    return IntResource.new(id, IntSpec(value=value), namespace=SOURCE, labels=labels)
+
+
+def result(id: str, value: int) -> IntResource:
+    """Return a number of the target namespace."""
+    return integer(id, value, namespace=TARGET)
+
+
+def wish(id: str, text: str) -> StrResource:
+    """Return a word of the source namespace."""
+    return string(id, text, namespace=SOURCE)
+
+
+def word(id: str, text: str) -> StrResource:
+    """Return a word of the target namespace."""
+    return string(id, text, namespace=TARGET)
+
+
+def sentence(id: str, text: str) -> PathResource:
+    """Return a sentence."""
+    return PathResource.new(id, PathSpec(path=text), namespace=SENTENCES)
 
 
 class IntToStr(Controller):
@@ -22,32 +54,34 @@ class IntToStr(Controller):
     async def run(self, runtime: Runtime) -> None:
         """Spell."""
         async for _ in runtime.reconcile():
-            for number in await runtime.list(IntResource, namespace=SOURCE):
-                word = string(number.id, str(number.spec.value), namespace=TARGET)
-                if not number.metadata.tearing_down:
-                    await runtime.add_finalizer(number.pointer)
-                    await runtime.modify(word)
-                elif await runtime.remove(word.pointer):
-                    await runtime.remove_finalizer(number.pointer)
+            for each in await runtime.list(IntResource, namespace=SOURCE):
+                spelt = word(each.id, str(each.spec.value))
+                if not each.metadata.tearing_down:
+                    await runtime.add_finalizer(each.pointer)
+                    await runtime.modify(spelt)
+                elif await runtime.remove(spelt.pointer):
+                    await runtime.remove_finalizer(each.pointer)
 
 
 class StrToSentence(Controller):
-    """Makes a sentence of every word, and holds it."""
+    """Makes a sentence of every word, and holds it; what it reads it says only when it runs."""
 
     name = "kit.StrToSentence"
-    inputs = (strong(StrResource, namespace=TARGET), destroy_ready(PathResource, namespace=SENTENCES))
     outputs = (exclusive(PathResource),)
 
     async def run(self, runtime: Runtime) -> None:
         """Speak."""
+        await runtime.update_inputs(
+            (strong(StrResource, namespace=TARGET), destroy_ready(PathResource, namespace=SENTENCES))
+        )
         async for _ in runtime.reconcile():
-            for word in await runtime.list(StrResource, namespace=TARGET):
-                sentence = PathResource.new(word.id, PathSpec(path=f"{word.spec.value} sentence"), namespace=SENTENCES)
-                if not word.metadata.tearing_down:
-                    await runtime.add_finalizer(word.pointer)
-                    await runtime.modify(sentence)
-                elif await runtime.remove(sentence.pointer):
-                    await runtime.remove_finalizer(word.pointer)
+            for each in await runtime.list(StrResource, namespace=TARGET):
+                spoken = sentence(each.id, f"{each.spec.value} sentence")
+                if not each.metadata.tearing_down:
+                    await runtime.add_finalizer(each.pointer)
+                    await runtime.modify(spoken)
+                elif await runtime.remove(spoken.pointer):
+                    await runtime.remove_finalizer(each.pointer)
 
 
 class Sum(Controller):
@@ -64,11 +98,28 @@ class Sum(Controller):
         """Add up."""
         async for _ in runtime.reconcile():
             numbers = await runtime.list(IntResource, namespace=self._of, query=self._query)
-            await runtime.modify(integer(self._id, sum(number.spec.value for number in numbers), namespace=self._to))
+            await runtime.modify(integer(self._id, sum(each.spec.value for each in numbers), namespace=self._to))
+
+
+class Names(Controller):
+    """Keeps a word for each number that there is, and none else, without holding the numbers."""
+
+    name = "kit.Names"
+    inputs = (weak(IntResource, namespace=SOURCE), destroy_ready(StrResource, namespace=TARGET))
+    outputs = (exclusive(StrResource),)
+
+    async def run(self, runtime: Runtime) -> None:
+        """Name; a negative number makes it fail half-way."""
+        async for _ in runtime.reconcile():
+            async with runtime.tracked_outputs(StrResource, namespace=TARGET):
+                for each in await runtime.list(IntResource, namespace=SOURCE):
+                    if each.spec.value < 0:
+                        raise RuntimeError("as requested")
+                    await runtime.modify(word(each.id, str(each.spec.value)))
 
 
 class Failing(Controller):
-    """Fails a number of times, each in its own way, then writes how often it was started."""
+    """Writes down each of its starts, and fails, each time in its own way, until it has no more reason to."""
 
     name = "kit.Failing"
     inputs = (weak(IntResource, namespace=SOURCE),)
@@ -79,44 +130,53 @@ class Failing(Controller):
         self.starts = 0
 
     async def run(self, runtime: Runtime) -> None:
-        """Fail, or count."""
-        self.starts += 1
+        """Fail, or count what there is."""
         async for _ in runtime.reconcile():
-            if self._failures:
-                raise self._failures.pop(0)
-            await runtime.modify(integer("starts", self.starts, namespace=TARGET))
+            await runtime.modify(result(f"start-{self.starts}", self.starts))
+            if self.starts < len(self._failures):
+                self.starts += 1
+                raise copy(self._failures[self.starts - 1])
+            numbers = await runtime.list(IntResource, namespace=SOURCE)
+            await runtime.modify(result("seen", len(numbers)))
 
 
-class Results(Controller):
-    """Notes what writing returned."""
+class Acting(Controller):
+    """Does in each reconcile what it was told to, which may be to write words, and counts them."""
 
-    name = "kit.Results"
-    inputs = (weak(StrResource, namespace=SOURCE),)
-    outputs = (exclusive(StrResource),)
+    def __init__(
+        self,
+        act: Callable[[Runtime], Awaitable[object]],
+        *inputs: Input,
+        name: str = "kit.Acting",
+        outputs: Sequence[type[AnyResource]] = (StrResource,),
+    ) -> None:
+        self.name = name
+        self.inputs = inputs
+        self.outputs = tuple(shared(each) for each in outputs)
+        self.reconciles = 0
+        self._act = act
+
+    async def run(self, runtime: Runtime) -> None:
+        """Act."""
+        async for _ in runtime.reconcile():
+            self.reconciles += 1
+            await self._act(runtime)
+
+
+class Paused(Sum):
+    """Adds up, but waits within each reconcile, after it has read, until it may go on."""
 
     def __init__(self) -> None:
-        self.results: list[Resource[StrSpec]] = []
+        super().__init__("paused")
+        self.reconciles = 0
+        self.read = anyio.Event()
+        self.go_on = anyio.Event()
 
     async def run(self, runtime: Runtime) -> None:
-        """Copy."""
+        """Add up what was there before the pause."""
         async for _ in runtime.reconcile():
-            for word in await runtime.list(StrResource, namespace=SOURCE):
-                self.results.append(await runtime.modify(string(word.id, word.spec.value, namespace=TARGET)))
-
-
-class Doubler(Controller):
-    """Doubles every number, in a namespace of its own, by a change of what is there."""
-
-    name = "kit.Doubler"
-    inputs = (weak(IntResource, namespace=SOURCE),)
-    outputs = (exclusive(IntResource),)
-
-    async def run(self, runtime: Runtime) -> None:
-        """Double."""
-        async for _ in runtime.reconcile():
-            for number in await runtime.list(IntResource, namespace=SOURCE):
-                doubled = IntSpec(value=2 * number.spec.value)
-                await runtime.modify(
-                    integer(number.id, 0, namespace=TARGET),
-                    lambda known, spec=doubled: known.with_spec(spec),  # type: ignore[misc]
-                )
+            self.reconciles += 1
+            numbers = await runtime.list(IntResource, namespace=SOURCE)
+            self.read.set()
+            await self.go_on.wait()
+            await runtime.modify(result("paused", sum(each.spec.value for each in numbers)))
