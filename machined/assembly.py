@@ -29,6 +29,7 @@ from cosi.rpc.serving import Transport, serving
 from cosi.state.memory.state import MemoryState
 from cosi.state.registration import announce
 from cosi.state.state import State
+from machined import alone
 from resources import names
 from resources.boot_image import BootImage
 from resources.boot_status import BootStatus
@@ -46,8 +47,6 @@ from talos.extensions.slots import Slots
 
 DEFAULT_TALOS_VERSION: Final = "v1.11.0"
 """The Talos version whose rules extensions are judged by, unless told."""
-
-STATE_DIRECTORY_MODE: Final = 0o700
 
 BUILT_IN: Final = "built in"
 """Where the node's own controllers come from."""
@@ -88,7 +87,7 @@ class NodeOptions(msgspec.Struct, frozen=True, kw_only=True):
 @asynccontextmanager
 async def running(options: NodeOptions) -> AsyncIterator[State]:
     """Run a node while the body runs. Raises OSError if its directory or an address can't be had."""
-    options.state.mkdir(mode=STATE_DIRECTORY_MODE, parents=True, exist_ok=True)
+    options.state.mkdir(mode=alone.DIRECTORY_MODE, parents=True, exist_ok=True)
     registry = Registry(RESOURCES)
     state = State(MemoryState())
     await announce(state, registry, {meta.NAMESPACE: "What describes all other resources.", **names.DESCRIPTIONS})

@@ -66,6 +66,37 @@ def upgrade(server: str | None) -> None:
     command.run(server)
 
 
+@cli.group()
+def image() -> None:
+    """Build boot images without a node."""
+
+
+@image.command()
+@click.option("--initramfs", type=click.Path(path_type=Path), required=True, help="The initramfs to add to.")
+@click.option("--output", type=click.Path(path_type=Path), required=True, help="Where the new initramfs goes.")
+@click.option(
+    "--extension", "extensions", metavar="REF", multiple=True, required=True,
+    help="HOST/NAME:TAG or oci:PATH:TAG; repeatable, the first lies on top.",
+)  # fmt: skip
+@click.option("--talos-version", metavar="VERSION", help="The Talos version of the initramfs.")
+@click.option("--platform", default="linux/amd64", show_default=True, help="The platform of the initramfs.")
+@click.option("--cache", type=click.Path(path_type=Path), metavar="DIR", help="Where pulled images are kept.")
+def build(
+    initramfs: Path,
+    output: Path,
+    extensions: tuple[str, ...],
+    talos_version: str | None,
+    platform: str,
+    cache: Path | None,
+) -> None:
+    """Add extensions to an initramfs. On any fault nothing is written, and all faults are printed."""
+    from machined import image
+    from machined.assembly import DEFAULT_TALOS_VERSION
+
+    version = talos_version or DEFAULT_TALOS_VERSION
+    image.run(initramfs, output, extensions, talos_version=version, platform=platform, cache=cache)
+
+
 def main() -> None:
     """Run the command line."""
     run_command(cli, "machined")

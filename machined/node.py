@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import anyio
@@ -17,7 +13,8 @@ from cosi import logs, loops
 from cosi.plugins.sources import Sources
 from cosi.rpc import address
 from cosi.rpc.serving import Transport
-from machined.assembly import DEFAULT_TALOS_VERSION, STATE_DIRECTORY_MODE, NodeOptions, running
+from machined.alone import alone_in
+from machined.assembly import DEFAULT_TALOS_VERSION, NodeOptions, running
 from talos.extensions.versions import parse_version
 
 _log = structlog.get_logger(component="node")
@@ -49,7 +46,7 @@ def run(
         parse_version(options.talos_version)
         if not config.absolute().parent.is_dir():
             raise NotADirectoryError(f"there is no directory {config.absolute().parent} that --config could be in")
-        with _alone_in(options.state):
+        with alone_in(options.state, what="node", option="--state"):
             loops.run(_run, options)
     except ValueError as error:
         raise click.ClickException(str(error)) from None
@@ -70,19 +67,3 @@ async def _run(options: NodeOptions) -> None:
             async for received in signals:
                 _log.info("stopping", signal=received.name)
                 break
-
-
-@contextmanager
-def _alone_in(directory: Path) -> Iterator[None]:
-    """Hold the state directory's lock; the kernel lets go of it however the process ends. Raises OSError."""
-    directory.mkdir(mode=STATE_DIRECTORY_MODE, parents=True, exist_ok=True)
-    descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        raise OSError(f"another node is running on {directory}; stop it, or choose another --state") from None
-    try:
-        yield
-    finally:
-        os.close(descriptor)

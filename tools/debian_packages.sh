@@ -2,7 +2,7 @@
 # Installs the Debian packages that tests run as programs, where this user may; says what is missing where not.
 # usage: debian_packages.sh [PACKAGE…]
 set -eu
-[ $# -gt 0 ] || set -- docker-registry nghttp2-client curl
+[ $# -gt 0 ] || set -- docker-registry nghttp2-client curl squashfs-tools cpio kmod xz-utils zstd
 
 missing=""
 for package in "$@"; do

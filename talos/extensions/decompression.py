@@ -5,18 +5,13 @@ counted, so that a compressed nothing that unfolds to terabytes ends at the boun
 """
 
 import gzip
-import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, cast
 
 from talos.extensions.tar_stream import TarFault
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
+from talos.extensions.zstandard import zstd
 
 MAX_LAYER_BYTES = 8 * 1024**3  # decompressed; twice what all files of an image may hold, for headers and padding
 

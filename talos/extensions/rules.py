@@ -9,6 +9,7 @@ from semver import Version
 
 from talos.extensions.faults import MAX_FAULTS, Fault
 from talos.extensions.manifest import ExtensionManifest, parse_manifest
+from talos.extensions.release import Release
 from talos.extensions.tar_stream import Kind
 from talos.extensions.tree import MANIFEST, ROOTFS, Entry, Tree
 from talos.extensions.verdict import Verdict
@@ -35,8 +36,6 @@ ALLOWED_PATHS = (
     "/usr/share/egl",
     "/usr/share/glvnd",
 )
-# Before Talos 1.10, /lib, /lib64, /bin and /sbin were directories of their own, not links into /usr.
-USR_MERGE = Version(1, 10, 0)
 ALLOWED_PATHS_BEFORE_USR_MERGE = (
     "/bin/ldconfig",
     "/lib/firmware",
@@ -66,9 +65,9 @@ def validate(tree: Tree, *, talos_version: str) -> Verdict:
 
 def allowed_paths(node_version: Version) -> tuple[str, ...]:
     """Return the places a node of this version takes files for."""
-    if node_version.finalize_version() < USR_MERGE:
-        return ALLOWED_PATHS + ALLOWED_PATHS_BEFORE_USR_MERGE
-    return ALLOWED_PATHS
+    if Release(node_version.finalize_version()).usr_merged:
+        return ALLOWED_PATHS
+    return ALLOWED_PATHS + ALLOWED_PATHS_BEFORE_USR_MERGE
 
 
 def _check_top_level(tree: Tree, faults: list[Fault]) -> None:

@@ -3,7 +3,6 @@
 import gzip
 import io
 import json
-import sys
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,11 +10,7 @@ from pathlib import Path
 from talos.extensions.layout_writer import LayoutWriter
 from talos.extensions.oci import Descriptor
 from talos.extensions.tree import Layer
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
+from talos.extensions.zstandard import zstd
 
 MANIFEST = b"""\
 version: v1alpha1
@@ -77,6 +72,11 @@ def extension(*members: tuple[tarfile.TarInfo, bytes]) -> bytes:
 def compress_zstd(content: bytes) -> bytes:
     """Return the content as one zstd frame."""
     return zstd.compress(content)
+
+
+def decompress_zstd(content: bytes) -> bytes:
+    """Return what is in the frames of `content`."""
+    return zstd.decompress(content)
 
 
 def layers(directory: Path, *archives: bytes) -> tuple[Layer, ...]:

@@ -1,0 +1,111 @@
+"""`machined image build` adds extensions to an initramfs, or writes nothing and says every reason."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from machined.main import cli
+from tests.talos.extensions import archives, boot_files
+from tests.talos.extensions.archives import device, extension, file
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory with an initramfs and a layout `images`, which is where commands run."""
+    boot_files.initramfs(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    archives.image(tmp_path / "images", "one", [extension(file("rootfs/usr/local/one"), file("rootfs/usr/local/same"))])
+    archives.image(tmp_path / "images", "two", [extension(file("rootfs/usr/local/two"), file("rootfs/usr/local/same"))])
+    bad = extension(
+        file("rootfs/boot/vmlinuz"), file("rootfs/usr/local/open", mode=0o666), device("rootfs/usr/local/d")
+    )
+    archives.image(tmp_path / "images", "bad", [bad])
+    return tmp_path
+
+
+def build(*references: str, version: str = "v1.11.0") -> Result:
+    extensions = [word for reference in references for word in ("--extension", reference)]
+    arguments = ["--initramfs", "initramfs.img", "--output", "out.img", "--talos-version", version]
+    return CliRunner().invoke(cli, ["image", "build", *arguments, "--platform", "linux/amd64", *extensions])
+
+
+def test_the_kernel_finds_the_extensions_behind_what_was_there(site: Path) -> None:
+    result = build("oci:images:one", "oci:images:two")
+
+    assert result.exit_code == 0, result.output
+    assert "000.oci-images-one.sqsh  sample v1.2.3" in result.output
+    assert "warning: /usr/local/same: also in 001.oci-images-two; the node sees that of 000.oci-images-one" in (
+        result.output
+    )
+    original, whole = (site / "initramfs.img").read_bytes(), (site / "out.img").read_bytes()
+    assert whole.startswith(original)
+    (site / "added.zst").write_bytes(whole.removeprefix(original))
+    plain = subprocess.run(["zstd", "-dc", "added.zst"], capture_output=True, check=True).stdout
+    assert list(boot_files.unpacked(plain)) == [
+        "extensions.yaml",
+        "000.oci-images-one.sqsh",
+        "001.oci-images-two.sqsh",
+    ]
+
+
+def test_every_fault_is_told_and_nothing_is_written(site: Path) -> None:
+    result = build("oci:images:one", "oci:images:bad")
+
+    assert result.exit_code == 1
+    assert "nothing was written: 3 faults" in result.output
+    for rule in ("path-not-allowed", "world-writable", "special-file"):
+        assert f"[{rule}]" in result.output
+    assert result.output.count("oci:images:bad: ") == 3
+    assert not (site / "out.img").exists()
+
+
+def test_all_images_that_cannot_be_had_are_told_at_once(site: Path) -> None:
+    result = build("oci:images:gone", "oci:nowhere:x", "oci:images:one")
+
+    assert result.exit_code == 1
+    assert "2 faults" in result.output
+    assert "has no image gone" in result.output
+    assert "nowhere does not exist" in result.output
+    assert not (site / "out.img").exists()
+
+
+def test_references_are_read_before_anything_is_pulled(site: Path) -> None:
+    result = build("UPPER/x:tag:", "oci:images:one", "oci:images:one")
+
+    assert result.exit_code == 1
+    assert "2 faults" in result.output
+    assert "given twice" in result.output
+    assert "pulling" not in result.output
+
+
+def test_an_extension_for_another_talos_is_refused(site: Path) -> None:
+    result = build("oci:images:one", version="v0.14.0")
+
+    assert result.exit_code == 1
+    assert "[talos-incompatible]" in result.output
+
+
+@pytest.mark.parametrize("version", ["latest", "v1.x"])
+def test_a_version_that_is_none_is_refused(site: Path, version: str) -> None:
+    result = build("oci:images:one", version=version)
+
+    assert result.exit_code == 1
+    assert "this is no version" in result.output
+
+
+def test_a_second_build_reads_no_image_again(site: Path) -> None:
+    first = build("oci:images:one")
+    before = (site / "out.img").read_bytes()
+    blobs = site / "images/blobs/sha256"
+    layers = [path for path in blobs.iterdir() if not path.read_bytes().startswith(b"{")]
+    for path in layers:
+        path.unlink()  # what is in the cache is not asked for
+
+    second = build("oci:images:one")
+
+    assert (first.exit_code, second.exit_code) == (0, 0), second.output
+    assert (site / "out.img").read_bytes() == before
