@@ -28,6 +28,7 @@ lint: setup
 
 test: setup
 	@sh tools/debian_packages.sh
+	@sh tools/test_kernel.sh $(VENV)/test-kernel
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/pytest
 

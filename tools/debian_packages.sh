@@ -2,7 +2,8 @@
 # Installs the Debian packages that tests run as programs, where this user may; says what is missing where not.
 # usage: debian_packages.sh [PACKAGE…]
 set -eu
-[ $# -gt 0 ] || set -- docker-registry nghttp2-client curl squashfs-tools cpio kmod xz-utils zstd
+[ $# -gt 0 ] || set -- docker-registry nghttp2-client curl squashfs-tools cpio kmod xz-utils zstd umoci \
+    qemu-system-x86 busybox-static
 
 missing=""
 for package in "$@"; do

@@ -6,18 +6,25 @@ and programs, 0644 for other files. The same directory makes the same digests on
 
 import gzip
 import hashlib
+import json
 import os
 import stat
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
 from talos.extensions import tar_writer
+from talos.extensions.faults import MAX_FAULTS
+from talos.extensions.layers import read_tree
 from talos.extensions.layout_writer import LayoutWriter
+from talos.extensions.manifest import VERSION as MANIFEST_VERSION
 from talos.extensions.oci import Descriptor, Platform
+from talos.extensions.rules import validate
 from talos.extensions.tar_stream import Kind
-from talos.extensions.tree import MANIFEST, ROOTFS, Entry
+from talos.extensions.tree import MANIFEST, ROOTFS, Entry, Layer
+from talos.extensions.verdict import Verdict
 
 DEFAULT_PLATFORMS = (Platform("linux", "amd64"), Platform("linux", "arm64"))
 
@@ -26,6 +33,17 @@ _CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 _MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 _INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 _COPY_BYTES = 1024 * 1024
+_NEW_MANIFEST = """\
+version: {version}
+metadata:
+  name: {name}
+  version: v0.1.0
+  author: ""
+  description: ""
+  compatibility:
+    talos:
+      version: ">= v1.5.0"
+"""
 
 
 class AuthoringError(Exception):
@@ -43,13 +61,10 @@ def build_image(
 ) -> Descriptor:
     """Build the extension in `directory` for each platform, and name it `tag` in the layout; return its index.
 
-    Whether the extension keeps the rules is not asked here: `inspect` judges images, wherever they come from.
+    Whether the extension keeps the rules is not asked here: `judge` does that, and for images `inspect`.
     Raises AuthoringError where the directory lacks a part or holds something that no image can.
     """
-    if not (directory / MANIFEST).is_file():
-        raise AuthoringError(directory / MANIFEST, "missing", "describe the extension there")
-    if not (directory / ROOTFS).is_dir():
-        raise AuthoringError(directory / ROOTFS, "missing", "put the extension's files there")
+    _check_parts(directory)
     writer = LayoutWriter(layout)
     layer, archive_digest = _write_layer(directory, writer)
     manifests = [_write_manifest(writer, layer, archive_digest, platform) for platform in platforms]
@@ -57,6 +72,35 @@ def build_image(
     descriptor = writer.add(_json(index), _INDEX_TYPE)
     writer.tag(descriptor, tag)
     return descriptor
+
+
+def judge(directory: Path, *, talos_version: str) -> Verdict:
+    """Judge the image that `build_image` would make. Raises AuthoringError as it does, and InvalidVersion."""
+    _check_parts(directory)
+    with tempfile.NamedTemporaryFile() as file:
+        for piece in _archive(directory):
+            file.write(piece)
+        file.flush()
+        tree, hostile = read_tree([Layer("", Path(file.name))])
+        verdict = validate(tree, talos_version=talos_version)
+        return Verdict(verdict.manifest, (hostile + verdict.faults)[:MAX_FAULTS])
+
+
+def create(directory: Path, name: str) -> None:
+    """Start an extension in a new directory. Raises AuthoringError where there is one already."""
+    try:
+        (directory / ROOTFS / "usr/local").mkdir(parents=True)
+        with (directory / MANIFEST).open("x") as file:
+            file.write(_NEW_MANIFEST.format(version=MANIFEST_VERSION, name=json.dumps(name)))
+    except FileExistsError:
+        raise AuthoringError(directory, "there is something already", "choose another directory") from None
+
+
+def _check_parts(directory: Path) -> None:
+    if not (directory / MANIFEST).is_file():
+        raise AuthoringError(directory / MANIFEST, "missing", "describe the extension there")
+    if not (directory / ROOTFS).is_dir():
+        raise AuthoringError(directory / ROOTFS, "missing", "put the extension's files there")
 
 
 def _write_layer(directory: Path, writer: LayoutWriter) -> tuple[Descriptor, str]:

@@ -134,6 +134,11 @@ def is_digest(text: str) -> bool:
     return _DIGEST.fullmatch(text) is not None
 
 
+def is_tag(text: str) -> bool:
+    """Tell whether `text` may be a tag."""
+    return _TAG.fullmatch(text) is not None
+
+
 def _is_host(component: str) -> bool:
     return component == "localhost" or any(character in ".:" or character.isupper() for character in component)
 
@@ -150,6 +155,6 @@ def _split_digest(text: str, rest: str) -> tuple[str, str | None]:
 
 
 def _check_tag(text: str, tag: str) -> None:
-    if not _TAG.fullmatch(tag):
+    if not is_tag(tag):
         problem = f'"{tag}" is no tag' if tag else "the tag is empty"
         raise InvalidReference(text, problem, "use at most 128 of A-Z a-z 0-9 _ . - and start with a letter or digit")

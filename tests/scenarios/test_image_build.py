@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from machined.main import cli
+from tests.programs import needed
 from tests.talos.extensions import archives, boot_files
 from tests.talos.extensions.archives import device, extension, file
 
@@ -44,7 +45,7 @@ def test_the_kernel_finds_the_extensions_behind_what_was_there(site: Path) -> No
     original, whole = (site / "initramfs.img").read_bytes(), (site / "out.img").read_bytes()
     assert whole.startswith(original)
     (site / "added.zst").write_bytes(whole.removeprefix(original))
-    plain = subprocess.run(["zstd", "-dc", "added.zst"], capture_output=True, check=True).stdout
+    plain = subprocess.run([needed("zstd"), "-dc", "added.zst"], capture_output=True, check=True).stdout
     assert list(boot_files.unpacked(plain)) == [
         "extensions.yaml",
         "000.oci-images-one.sqsh",
@@ -56,7 +57,7 @@ def test_every_fault_is_told_and_nothing_is_written(site: Path) -> None:
     result = build("oci:images:one", "oci:images:bad")
 
     assert result.exit_code == 1
-    assert "nothing was written: 3 faults" in result.output
+    assert "3 faults" in result.output
     for rule in ("path-not-allowed", "world-writable", "special-file"):
         assert f"[{rule}]" in result.output
     assert result.output.count("oci:images:bad: ") == 3

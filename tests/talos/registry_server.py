@@ -1,8 +1,6 @@
 """Debian's docker-registry as a process on a free port of this machine, and a small client that pushes to it."""
 
 import json
-import os
-import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -12,6 +10,8 @@ from pathlib import Path
 import httpx2
 import msgspec
 import pytest
+
+from tests.programs import needed
 
 PROGRAM = "docker-registry"
 USER, PASSWORD = "node", "correct horse"
@@ -48,12 +48,7 @@ class RegistryServer(msgspec.Struct, frozen=True):
 @contextmanager
 def running_registry(directory: Path, *, htpasswd: str | None = None) -> Iterator[RegistryServer]:
     """Run a registry; skip the test where there is none, but fail where CI promised one."""
-    program = shutil.which(PROGRAM)
-    if program is None:
-        reason = f"{PROGRAM} is not installed: sudo apt-get install {PROGRAM}"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+    program = needed(PROGRAM)
     port = _free_port()
     config = {
         "version": 0.1,

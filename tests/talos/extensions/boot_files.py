@@ -11,6 +11,7 @@ from talos.extensions.layers import read_tree
 from talos.extensions.release import Compression
 from talos.extensions.squashfs import write_squashfs
 from talos.extensions.tree import Tree
+from tests.programs import needed
 from tests.talos.extensions.archives import archive, compress_zstd, file, layers
 
 KERNEL = "6.12.0-talos"
@@ -47,6 +48,8 @@ def initramfs(
     directory: Path, *, compression: Compression = Compression.ZSTD, modules: str = "usr/lib/modules"
 ) -> Path:
     """Write an initramfs whose root has one module, `own`, and Talos's init, `/init`."""
+    needed("mksquashfs")
+    needed("depmod")
     root = archive(file(f"{modules}/{KERNEL}/kernel/own.ko", module("own")), file("usr/bin/init"))
     image = directory / "rootfs.sqsh"
     write_squashfs(tree_of(directory / "root", root), image, compression=compression)
@@ -68,7 +71,7 @@ def unpacked(content: bytes) -> dict[str, bytes]:
     """Return the files of one cpio archive, as cpio(1) lists them."""
     reader = CpioReader(io.BytesIO(content))
     found = {entry.path: b"".join(reader.data()) for entry in reader}
-    listed = subprocess.run(["cpio", "-t", "--quiet"], input=content, capture_output=True, check=True).stdout
+    listed = subprocess.run([needed("cpio"), "-t", "--quiet"], input=content, capture_output=True, check=True).stdout
     assert listed.decode().split() == list(found)
     return found
 
@@ -78,7 +81,7 @@ def squashfs_files(image: bytes, directory: Path) -> dict[str, bytes]:
     directory.mkdir()
     (directory / "image").write_bytes(image)
     target = directory / "files"
-    command = ["unsquashfs", "-n", "-d", str(target), str(directory / "image")]
+    command = [needed("unsquashfs"), "-n", "-d", str(target), str(directory / "image")]
     subprocess.run(command, capture_output=True, check=True)
     found = {}
     for path in sorted(target.rglob("*")):

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from talos.extensions.cpio import MAX_FILE_BYTES, CpioFault, CpioReader, CpioWriter
+from tests.programs import needed
 
 
 def sample() -> bytes:
@@ -22,7 +23,7 @@ def sample() -> bytes:
 
 
 def test_cpio_lists_what_was_written() -> None:
-    command = ["cpio", "-itvn", "--quiet"]
+    command = [needed("cpio"), "-itvn", "--quiet"]
     listed = subprocess.run(command, input=sample(), capture_output=True, check=True, text=False).stdout.decode()
 
     lines = [line.split() for line in listed.splitlines()]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
@@ -11,7 +9,6 @@ from contextlib import asynccontextmanager, contextmanager
 
 import anyio
 import anyio.lowlevel
-import pytest
 from anyio.from_thread import start_blocking_portal
 
 from cosi.rpc.address import Address
@@ -22,6 +19,7 @@ from cosi.rpc.serving import Transport, serving_services
 from cosi.rpc.tls import ServerTls
 from cosi.state.memory.state import MemoryState
 from cosi.testing.resources import path, sample_registry
+from tests.programs import needed
 
 NAME = "test.Peers"
 HELD = path("held")
@@ -97,13 +95,7 @@ def serving_peers(peers: Peers, where: Address, tls: ServerTls | None = None) ->
 
 def run(program: str, *arguments: str, check: bool = True) -> str:
     """Return what a program says; skip the test where there is none, but fail where CI promised one."""
-    found = shutil.which(program)
-    if found is None:
-        reason = f"{program} is not installed: sh tools/debian_packages.sh"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    done = subprocess.run([found, *arguments], capture_output=True, timeout=PROGRAM_SECONDS, check=False)
+    done = subprocess.run([needed(program), *arguments], capture_output=True, timeout=PROGRAM_SECONDS, check=False)
     output = (done.stdout + done.stderr).decode("latin-1")
     assert not check or done.returncode == 0, output
     return output
