@@ -59,11 +59,12 @@ def run(
 
 @cli.command()
 @click.option("-s", "--server", metavar="ADDRESS", help="unix:PATH or HOST:PORT; the local socket unless told.")
-def upgrade(server: str | None) -> None:
+@click.option("--dry-run", is_flag=True, help="Only say what an upgrade would do; exit with 1 if it would be refused.")
+def upgrade(server: str | None, dry_run: bool) -> None:
     """Build a boot image of the extensions the config asks for now, and boot it."""
     from machined import upgrade as command
 
-    command.run(server)
+    command.run(server, dry_run=dry_run)
 
 
 @cli.group()

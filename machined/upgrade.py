@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import sys
+from collections.abc import Sequence
 from typing import Final
 
 import anyio
@@ -17,17 +18,21 @@ from cosi.state.event import Event
 from cosi.state.state import State
 from resources import boot_image, upgrade_request
 from resources.boot_image import BootImage
+from resources.extension_plan import ExtensionPlan, PlanState
 from resources.upgrade_request import UpgradeRequest, UpgradeRequestSpec
+
+_IN_THE_WAY: Final = frozenset({PlanState.PENDING, PlanState.FAILED})
+"""An upgrade waits for the ones and is refused for the others."""
 
 UPGRADE_SECONDS: Final = 600.0
 """How long an upgrade may take, the fetching of images included."""
 
 
-def run(server: str | None) -> None:
-    """Upgrade, and print what came of it. Raises click.ClickException."""
+def run(server: str | None, *, dry_run: bool = False) -> None:
+    """Upgrade, or only ask what that would do, and print what came of it. Raises click.ClickException."""
     try:
         where = address.parse(server) if server else address.Address(path=address.default_socket())
-        outcome, done = anyio.run(_upgrade, where)
+        outcome, done = anyio.run(_plan if dry_run else _upgrade, where)
     except errors.Unavailable as error:
         raise click.ClickException(f"no node answers on {where}: is it running? ({error})") from None
     except (errors.StateError, ValueError) as error:
@@ -37,6 +42,32 @@ def run(server: str | None) -> None:
     if not done:
         raise click.ClickException(outcome)
     sys.stdout.write(f"{outcome}\n")
+
+
+async def _plan(where: address.Address) -> tuple[str, bool]:
+    async with connected(where, Registry((ExtensionPlan,))) as remote:
+        plans = await State(remote).list(ExtensionPlan)
+    return describe(plans), all(plan.spec.state not in _IN_THE_WAY for plan in plans)
+
+
+def describe(plans: Sequence[ExtensionPlan]) -> str:
+    """Return a line for each extension: what an upgrade would do with it, and its manifests' digests. Pure."""
+    return "\n".join(_line(plan) for plan in plans) or "no extensions, and none wanted"
+
+
+def _line(plan: ExtensionPlan) -> str:
+    spec = plan.spec
+    match spec.state:
+        case PlanState.ACTIVE:
+            return f"kept     {plan.id}  {spec.running}"
+        case PlanState.REMOVED:
+            return f"removed  {plan.id}  {spec.running}"
+        case PlanState.STAGED if spec.running:
+            return f"changed  {plan.id}  {spec.running} -> {spec.wanted}"
+        case PlanState.STAGED:
+            return f"added    {plan.id}  {spec.wanted}"
+        case PlanState.PENDING | PlanState.FAILED:
+            return f"{spec.state:<8} {plan.id}  {spec.message}"
 
 
 async def _upgrade(where: address.Address) -> tuple[str, bool]:

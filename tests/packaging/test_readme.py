@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from cosi.testing.world import running
+from tests.talos.extensions.boot_files import initramfs
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -74,7 +75,22 @@ def test_make_run_shows_what_the_readme_shows(shown: tuple[str, Path]) -> None:
     assert "ready" in shown[0]
 
 
-@pytest.mark.parametrize("command", [*commands("cosi"), *commands("machined")], ids=" ".join)
+WITHOUT_A_NODE = [command for command in commands("machined") if command[1] in ("extension", "image")]
+"""Each works on what those before it made."""
+BESIDE_A_NODE = [*commands("cosi"), *(command for command in commands("machined") if command not in WITHOUT_A_NODE)]
+
+
+def test_extensions_and_boot_images_are_made_without_a_node(tmp_path: Path) -> None:
+    initramfs(tmp_path)
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+
+    for program, *arguments in WITHOUT_A_NODE:
+        subprocess.run([BIN / program, *arguments], cwd=tmp_path, env=environment, check=True)
+
+    assert (tmp_path / "boot.img").read_bytes().startswith((tmp_path / "initramfs.img").read_bytes())
+
+
+@pytest.mark.parametrize("command", BESIDE_A_NODE, ids=" ".join)
 def test_every_command_works_beside_it(shown: tuple[str, Path], command: list[str]) -> None:
     environment = {**os.environ, "COSI_SOCKET": str(shown[1])}
     process = subprocess.Popen(
