@@ -1,7 +1,8 @@
 """Brings the images of desired extensions into the local store, and says how far each has come.
 
 A few are fetched at once, so a registry that does not answer holds up nobody else. A fetch that fails is tried again
-with backoff, for ever: a missing tag may be pushed, a registry may come back.
+with backoff, for ever: a missing tag may be pushed, a registry may come back. An upgrade asks again where each tag
+points, as it may have moved; what a digest pins is not asked for twice.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ from typing import Final
 import anyio
 from anyio import to_thread
 
-from cosi.controller.dependencies import exclusive, mapped_destroy_ready, primary
+from cosi.controller.dependencies import exclusive, mapped, mapped_destroy_ready, primary
 from cosi.controller.outcome import Retry
 from cosi.controller.qcontroller import QController
 from cosi.controller.qruntime import QRuntime
 from cosi.resource.metadata import Metadata, Pointer
+from resources import upgrade_request
 from resources.extension_image import ExtensionImage, ExtensionImageSpec, FetchState
 from resources.extension_spec import ExtensionSpec
+from resources.upgrade_request import UpgradeRequest
 from talos.extensions.blobs import BlobStore
 from talos.extensions.credentials import Credentials, InvalidCredentials
 from talos.extensions.image import PulledImage, load_image
@@ -37,7 +40,11 @@ class ExtensionFetchController(QController):
     """Fetches into `store`; relative layout paths start at `base_directory`."""
 
     name = "runtime.ExtensionFetchController"
-    inputs = (primary(ExtensionSpec), mapped_destroy_ready(ExtensionImage))
+    inputs = (
+        primary(ExtensionSpec),
+        mapped_destroy_ready(ExtensionImage),
+        mapped(UpgradeRequest, id=upgrade_request.ID),
+    )
     outputs = (exclusive(ExtensionImage),)
     concurrency = MAX_CONCURRENT_FETCHES
 
@@ -49,7 +56,9 @@ class ExtensionFetchController(QController):
         self._accounting = anyio.Lock()
 
     async def map_input(self, runtime: QRuntime, changed: Metadata) -> Iterable[Pointer]:
-        """Look at an extension again when its image can go."""
+        """Look at an extension again when its image can go, and at all of them when an upgrade is asked for."""
+        if changed.type == UpgradeRequest.definition.type:
+            return [extension.pointer for extension in await runtime.list(ExtensionSpec)]
         return (ExtensionSpec.pointer_to(changed.id),)
 
     async def reconcile(self, runtime: QRuntime, item: Pointer) -> None:
@@ -62,12 +71,17 @@ class ExtensionFetchController(QController):
             return
         await runtime.add_finalizer(item)
         known = await runtime.find(ExtensionImage, item.id)
-        if known is None or known.spec.state is not FetchState.READY:
+        before = known.spec if known is not None else ExtensionImageSpec(image=extension.spec.image)
+        asked = await runtime.find(UpgradeRequest, upgrade_request.ID)
+        pinned = Reference.parse(before.image).pinned
+        request = asked.spec.request if asked is not None and not pinned else before.request
+        if before.state is not FetchState.READY or before.request != request:
             async with runtime.until_teardown(item):
-                before = known.spec if known is not None else ExtensionImageSpec(image=extension.spec.image)
-                await self._fetch(runtime, extension, before.model_copy(update={"state": FetchState.FETCHING}))
+                await self._fetch(runtime, extension, before.model_copy(update={"state": FetchState.FETCHING}), request)
 
-    async def _fetch(self, runtime: QRuntime, extension: ExtensionSpec, status: ExtensionImageSpec) -> None:
+    async def _fetch(
+        self, runtime: QRuntime, extension: ExtensionSpec, status: ExtensionImageSpec, request: str
+    ) -> None:
         await _publish(runtime, extension.id, status)
         with self._store.holding() as held:
             try:
@@ -76,7 +90,7 @@ class ExtensionFetchController(QController):
                 await _publish(runtime, extension.id, _failed(status, error))
                 raise Retry(str(error)) from error
             async with self._accounting:
-                await _publish(runtime, extension.id, _ready(status, pulled))
+                await _publish(runtime, extension.id, _ready(status, pulled, request))
         runtime.log.info(
             "image fetched",
             extension=extension.id,
@@ -156,7 +170,7 @@ def _failed(before: ExtensionImageSpec, error: PullError | InvalidCredentials | 
     )
 
 
-def _ready(before: ExtensionImageSpec, pulled: PulledImage) -> ExtensionImageSpec:
+def _ready(before: ExtensionImageSpec, pulled: PulledImage, request: str) -> ExtensionImageSpec:
     return ExtensionImageSpec(
         image=before.image,
         state=FetchState.READY,
@@ -165,4 +179,5 @@ def _ready(before: ExtensionImageSpec, pulled: PulledImage) -> ExtensionImageSpe
         platform=pulled.platform,
         size=pulled.size,
         fetched=pulled.size,
+        request=request,
     )

@@ -29,6 +29,7 @@ from talos.extensions.blobs import BlobStore
 from talos.extensions.bootimage import BootImage as Installed
 from talos.extensions.bootimage import BootImageError, BootLayer
 from talos.extensions.manifest import Metadata
+from talos.extensions.reference import Reference
 from talos.extensions.slots import Slots
 
 PASSING_ATTEMPTS: Final = 5
@@ -45,6 +46,13 @@ class Candidate(msgspec.Struct, frozen=True):
     message: str = ""
     metadata: Metadata | None = None
     """Set if the extension is valid."""
+    request: str = ""
+    """The upgrade for which the image was last looked up."""
+
+    def waits_for(self, request: str) -> bool:
+        """Tell whether it is still to be seen what an upgrade would install."""
+        moved = self.state is PlanState.STAGED and self.request != request and not Reference.parse(self.image).pinned
+        return moved or self.state is PlanState.PENDING
 
 
 class InstallController(Controller):
@@ -103,8 +111,8 @@ class InstallController(Controller):
         known = await runtime.find(BootImage, boot_image.ID)
         if asked is None or (known is not None and known.spec.request == asked.spec.request):
             return installed
-        if any(candidate.state is PlanState.PENDING for candidate in candidates):
-            return installed  # the answer comes when all have passed or failed
+        if any(candidate.waits_for(asked.spec.request) for candidate in candidates):
+            return installed  # the answer comes when all have been looked up again, and passed or failed
         failed = [candidate for candidate in candidates if candidate.state is PlanState.FAILED]
         upgraded = False
         if failed:
@@ -187,7 +195,8 @@ def _candidate(wanted: ExtensionSpec, image: ExtensionImage | None, verdict: Ext
     if verdict.spec.verdict is Verdict.INVALID:
         return Candidate(id, reference, PlanState.FAILED, manifest, verdict.spec.problem)
     metadata = Metadata.model_validate(verdict.spec.metadata.model_dump())
-    return Candidate(id, reference, PlanState.STAGED, manifest, "activates with `machined upgrade`", metadata)
+    staged = "activates with `machined upgrade`"
+    return Candidate(id, reference, PlanState.STAGED, manifest, staged, metadata, image.spec.request)
 
 
 def _outcome(before: Installed, after: Installed) -> str:

@@ -24,7 +24,7 @@ class ExtensionImageSpec(Spec):
 
     `digest` is what the reference named (an index or a manifest), `manifest` the manifest for this platform; sizes are
     bytes. `attempts` counts failures in a row; `problem` and `remedy` are those of the last one, and `passing` says
-    that it may go away by itself.
+    that it may go away by itself. `request` is the last upgrade for which the reference was looked up again.
     """
 
     image: str = field(1, default="")
@@ -38,6 +38,7 @@ class ExtensionImageSpec(Spec):
     remedy: str = field(9, default="", omit_empty=True)
     attempts: int = field(10, default=0, omit_empty=True)
     passing: bool = field(11, default=False, omit_empty=True)
+    request: str = field(12, default="", omit_empty=True)
 
 
 class ExtensionImage(Resource[ExtensionImageSpec]):

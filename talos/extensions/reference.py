@@ -77,6 +77,11 @@ class Reference(msgspec.Struct, frozen=True):
         """Return what picks the image at its location: the digest where there is one, else the tag."""
         return self.digest or self.tag or _DEFAULT_TAG
 
+    @property
+    def pinned(self) -> bool:
+        """Tell whether this always means the same image; what a tag means may change."""
+        return self.digest is not None
+
     def __str__(self) -> str:
         return self.text
 

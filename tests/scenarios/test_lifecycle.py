@@ -1,5 +1,6 @@
 """The life of an extension: configured, fetched, validated, installed, active, staged, upgraded, removed."""
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -71,6 +72,54 @@ async def test_a_later_change_of_the_config_is_staged_until_an_upgrade(site: Sit
         assert (await until_planned(state, 1, added, lambda plan: plan.state is PlanState.ACTIVE)).message == ""
         boot = await until(state, BootStatus, "boot", lambda boot: boot.spec.image == answer.name)
         assert not (Path(boot.spec.root) / "usr/local/bin/removed").exists()
+
+
+async def test_an_upgrade_picks_up_a_tag_that_moved(site: Site) -> None:
+    image = site.add_good_image()
+    site.write_config(image)
+
+    async with site.node() as state:
+        await until_active(state, 0, image)
+        before = await state.get(ExtensionImage, extension_id(0, image))
+        site.add_image("good", archives.file("rootfs/usr/local/bin/moved"))
+
+        answer = await upgrade(state)
+
+        after = await state.get(ExtensionImage, extension_id(0, image))
+        boot = await until(state, BootStatus, "boot", lambda boot: boot.spec.image == answer.name)
+        assert answer.outcome == "upgraded: 0 added, 0 removed, 1 changed, 0 kept"
+        assert after.spec.manifest != before.spec.manifest
+        assert (Path(boot.spec.root) / "usr/local/bin/moved").exists()
+
+
+async def test_an_upgrade_that_cannot_look_up_a_tag_is_refused_and_what_runs_goes_on(site: Site) -> None:
+    image = site.add_good_image()
+    site.write_config(image)
+
+    async with site.node() as state:
+        await until_active(state, 0, image)
+        shutil.rmtree(site.layout)
+
+        answer = await upgrade(state)
+
+        assert not answer.upgraded
+        assert answer.outcome.startswith("upgrade refused, nothing was changed: 000.oci-images-good: ")
+        assert await active(state) == ["000.oci-images-good"]
+
+
+async def test_an_upgrade_asks_for_nothing_that_a_digest_pins(site: Site) -> None:
+    site.add_good_image()
+    index = json.loads((site.layout / "index.json").read_bytes())
+    image = f"oci:images@{index['manifests'][0]['digest']}"
+    site.write_config(image)
+
+    async with site.node() as state:
+        await until_active(state, 0, image)
+        shutil.rmtree(site.layout)
+
+        answer = await upgrade(state)
+
+        assert answer.outcome == "upgraded: nothing had changed"
 
 
 async def test_removing_an_extension_leaves_nothing_of_it_in_the_store(site: Site) -> None:
