@@ -36,7 +36,6 @@ def run(
             images = pulled(references, store, wanted_platform)
             judged = _judged(references, images, store, talos_version)
             built = imager.build(initramfs, judged, output.absolute(), release=release, progress=say)
-            store.keep_only({blob for image in images for blob in (*image.blobs, image.digest)})
     except (ValueError, InitramfsError, ToolError, TarFault, BlobMissing, BlobCorrupt) as error:
         raise click.ClickException(str(error)) from None
     _report(built, output)

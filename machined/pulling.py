@@ -22,14 +22,21 @@ from talos.extensions.pull_errors import PullError
 from talos.extensions.reference import InvalidReference, Reference
 
 MAX_CONCURRENT_PULLS: Final = 4
+MAX_CACHE_BYTES: Final = 8 * 1024**3
+"""Of images kept between commands: two of the largest."""
 
 
 @contextmanager
 def image_cache(directory: Path | None) -> Iterator[BlobStore]:
-    """Open the store in which images are kept between commands, for one command at a time. Raises OSError."""
+    """Open the store in which images are kept between commands, for one command at a time. Raises OSError.
+
+    Images that came first leave it when it grows too large.
+    """
     directory = directory or default_cache()
     with alone_in(directory, what="build", option="--cache"):
-        yield BlobStore(directory / "blobs")
+        store = BlobStore(directory / "blobs")
+        yield store
+        store.trim(MAX_CACHE_BYTES)
 
 
 def default_cache() -> Path:

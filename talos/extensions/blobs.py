@@ -137,6 +137,18 @@ class BlobStore:
                 path.unlink(missing_ok=True)
         return freed
 
+    def trim(self, max_bytes: int) -> int:
+        """Remove the blobs that came first until the others fit; return how many bytes that freed."""
+        blobs = sorted((path.stat().st_mtime_ns, path.stat().st_size, path) for path in self._blobs.glob("*/*"))
+        total = sum(size for _, size, _ in blobs)
+        freed = 0
+        for _, size, path in blobs:
+            if total - freed <= max_bytes:
+                break
+            path.unlink(missing_ok=True)
+            freed += size
+        return freed
+
 
 class BlobWriter:
     """Receives one blob; `offset` is how much of it is already here."""

@@ -4,7 +4,9 @@ An entry is a header of 110 ASCII bytes, its name and its bytes, each padded to 
 zeros to a multiple of 512 follow. Source: Documentation/driver-api/early-userspace/buffer-format.rst of Linux.
 """
 
+import binascii
 import stat
+import struct
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
@@ -16,7 +18,7 @@ MAGIC = b"070701"
 
 _MAGICS = (MAGIC, b"070702")  # the second is the same with checksums
 _HEADER_BYTES = 110
-_FIELDS = 13
+_FIELDS = struct.Struct(">13I")
 _BLOCK_BYTES = 512
 _TRAILER = "TRAILER!!!"
 _PIECE_BYTES = 256 * 1024
@@ -100,8 +102,8 @@ class CpioReader:
             if not header.startswith(_MAGICS):
                 raise CpioFault("this is no cpio archive of the kernel's format")
             try:
-                fields = [int(header[6 + 8 * each : 14 + 8 * each], 16) for each in range(_FIELDS)]
-            except ValueError:
+                fields = _FIELDS.unpack(binascii.unhexlify(header[len(MAGIC) :]))
+            except binascii.Error:
                 raise CpioFault("a header holds something that is no number") from None
             _, mode, _, _, _, _, size, _, _, _, _, name_bytes, _ = fields
             if not 1 < name_bytes <= MAX_NAME_BYTES:

@@ -7,6 +7,7 @@
 The same input makes the same bytes. Blocks. Source: pkg/imager/extensions of siderolabs/talos.
 """
 
+import glob
 import os
 import shutil
 import uuid
@@ -101,7 +102,7 @@ def build(
 @contextmanager
 def _workplace(output: Path) -> Iterator[Path]:
     """Work in a directory beside `output`, so that the last step is a rename; a crash leaves it to the next build."""
-    for left in output.parent.glob(f".{output.name}.*{PARTIAL_SUFFIX}"):
+    for left in output.parent.glob(f".{glob.escape(output.name)}.*{PARTIAL_SUFFIX}"):
         shutil.rmtree(left, ignore_errors=True)
     work = output.with_name(f".{output.name}.{uuid.uuid4().hex}{PARTIAL_SUFFIX}")
     work.mkdir(mode=0o700)

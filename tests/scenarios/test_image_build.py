@@ -1,6 +1,7 @@
 """`machined image build` adds extensions to an initramfs, or writes nothing and says every reason."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,17 @@ def test_a_version_that_is_none_is_refused(site: Path, version: str) -> None:
 
     assert result.exit_code == 1
     assert "this is no version" in result.output
+
+
+def test_a_place_that_is_not_there_is_told(site: Path) -> None:
+    machined = str(Path(sys.executable).parent / "machined")
+    options = ["--initramfs", "initramfs.img", "--output", "no/such/out.img", "--extension", "oci:images:one"]
+
+    finished = subprocess.run([machined, "image", "build", *options], capture_output=True, text=True, check=False)
+
+    assert finished.returncode == 1
+    assert "no/such" in finished.stderr.splitlines()[-1]
+    assert "Traceback" not in finished.stderr
 
 
 def test_a_second_build_reads_no_image_again(site: Path) -> None:

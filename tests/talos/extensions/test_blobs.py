@@ -164,3 +164,14 @@ os._exit(1)
 
     assert promise() not in store
     assert partial_files(store) == []
+
+
+def test_trimming_removes_what_came_first(store: BlobStore) -> None:
+    for second, content in enumerate((b"first", b"second", b"third")):
+        store.put(content, digest_of(content))
+        os.utime(store.path(digest_of(content)), (second, second))
+
+    assert store.trim(11) == len(b"first")
+    assert not store.path(digest_of(b"first")).exists()
+    assert store.path(digest_of(b"second")).exists()
+    assert store.trim(11) == 0

@@ -52,6 +52,15 @@ def test_a_file_that_does_not_fit_is_refused(size: int, problem: str) -> None:
         CpioWriter(io.BytesIO()).file("x", size, [b"abc"])
 
 
+@pytest.mark.parametrize("number", [b"-0000001", b"+0000001", b"0_000001", b"0000001g"])
+def test_a_size_that_is_no_number_is_refused(number: bytes) -> None:
+    raw = bytearray(sample())
+    raw[54:62] = number
+
+    with pytest.raises(CpioFault, match="no number"):
+        next(iter(CpioReader(io.BytesIO(bytes(raw)))))
+
+
 @given(st.integers(0, len(sample()) - 1), st.binary(max_size=16))
 def test_damage_is_a_fault_or_another_archive(at: int, damage: bytes) -> None:
     raw = sample()

@@ -1,13 +1,20 @@
 """An initramfs with extensions holds what Talos's init and the kernel look for, where they look for it."""
 
+import gzip
+import io
 import lzma
 import subprocess
 import tarfile
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from talos.extensions import imager, initramfs, squashfs
+from talos.extensions.cpio import CpioWriter
 from talos.extensions.extensions_file import parse
 from talos.extensions.imager import Extension
 from talos.extensions.initramfs import InitramfsError
@@ -15,7 +22,7 @@ from talos.extensions.manifest import Metadata
 from talos.extensions.release import Compression, Release
 from talos.extensions.squashfs import ToolError
 from tests.talos.extensions import boot_files
-from tests.talos.extensions.archives import archive, decompress_zstd, directory, file, hardlink, symlink
+from tests.talos.extensions.archives import archive, compress_zstd, decompress_zstd, directory, file, hardlink, symlink
 from tests.talos.extensions.boot_files import KERNEL, module, squashfs_files, tree_of, unpacked
 
 RELEASE = Release.parse("v1.11.0")
@@ -196,6 +203,27 @@ def test_what_is_no_initramfs_is_refused(content: bytes, tmp_path: Path) -> None
         initramfs.check(tmp_path / "bad")
 
 
+@given(st.data())
+def test_a_damaged_initramfs_is_one_error_or_lacks_the_file(data: st.DataObject) -> None:
+    plain = io.BytesIO()
+    writer = CpioWriter(plain)
+    writer.file("init", 4, [b"init"])
+    writer.file("rootfs.sqsh", 5, [b"hello"])
+    writer.end()
+    packers: list[Callable[[bytes], bytes]] = [bytes, gzip.compress, lzma.compress, compress_zstd]
+    pack = data.draw(st.sampled_from(packers))
+    raw = plain.getvalue() + pack(plain.getvalue())
+    at = data.draw(st.integers(0, len(raw) - 1))
+    damage = data.draw(st.binary(max_size=12))
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        (directory / "initramfs").write_bytes(raw[:at] + damage + raw[at + data.draw(st.integers(0, 12)) :])
+        try:
+            initramfs.extract(directory / "initramfs", "rootfs.sqsh", directory / "out")
+        except InitramfsError:
+            return
+
+
 def test_modules_without_a_root_to_index_them_with_are_refused(tmp_path: Path) -> None:
     (tmp_path / "plain").write_bytes(b"070701" + b"0" * 104)
     more = extension("more", tmp_path, file(f"usr/lib/modules/{KERNEL}/more.ko", module("more")))
@@ -217,10 +245,10 @@ def test_a_failed_build_leaves_what_was_there(original: Path, tmp_path: Path, mo
 
 
 def test_what_a_killed_build_left_goes_with_the_next(original: Path, tmp_path: Path) -> None:
-    left = tmp_path / ".out.0123.partial"
+    left = tmp_path / ".out[1].0123.partial"
     left.mkdir()
     (left / "000.first.sqsh").write_bytes(b"half")
 
-    built(original, [extension("first", tmp_path, file("usr/local/a"))], tmp_path / "out")
+    built(original, [extension("first", tmp_path, file("usr/local/a"))], tmp_path / "out[1]")
 
     assert not left.exists()
