@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
+import anyio
 import click
 
 from machined.pulling import image_cache, parsed, pulled, refuse_on
 from talos.extensions import authoring
 from talos.extensions.authoring import AuthoringError
+from talos.extensions.credentials import Credentials, InvalidCredentials
 from talos.extensions.image import PulledImage
 from talos.extensions.inspection import examine
 from talos.extensions.manifest import ExtensionManifest
 from talos.extensions.oci import MalformedDocument, Platform
-from talos.extensions.reference import is_tag
+from talos.extensions.pull_errors import PullError
+from talos.extensions.push import push as talos_push
+from talos.extensions.reference import LayoutLocation, is_tag
 from talos.extensions.tree import Tree
 from talos.extensions.verdict import Verdict
 
@@ -73,6 +78,22 @@ def inspect(target: str, *, talos_version: str, platform: str, cache: Path | Non
     ]
     lines += [f"fault     {fault}" for fault in verdict.faults]
     sys.stdout.write("\n".join(lines) + "\n")
+
+
+def push(source: str, target: str) -> None:
+    """Copy an image from a layout to a registry. Raises click.ClickException."""
+    here, there = (parsed([text])[0] for text in (source, target))
+    if not isinstance(here.location, LayoutLocation):
+        raise click.ClickException(f"{source}: this is not in a layout; write oci:PATH:TAG")
+    if isinstance(there.location, LayoutLocation) or there.pinned:
+        raise click.ClickException(f"{target}: this is no place on a registry; write HOST/NAME:TAG")
+    try:
+        credentials = Credentials.from_environment()
+        copying = partial(talos_push, here, there, base_directory=Path.cwd(), credentials=credentials)
+        digest = anyio.run(copying)
+    except (PullError, InvalidCredentials) as error:
+        raise click.ClickException(str(error)) from None
+    sys.stdout.write(f"{target}  {digest}\n")
 
 
 def _examined(target: str, talos_version: str, platform: str, cache: Path | None) -> tuple[PulledImage, Tree, Verdict]:

@@ -158,6 +158,16 @@ def inspect(target: str, talos_version: str | None, platform: str, cache: Path |
     extension.inspect(target, talos_version=_version(talos_version), platform=platform, cache=cache)
 
 
+@extension.command()
+@click.argument("source", metavar="oci:PATH:TAG")
+@click.argument("target", metavar="HOST/NAME:TAG")
+def push(source: str, target: str) -> None:
+    """Copy an image from an OCI layout to a registry, for all its platforms."""
+    from machined import extension
+
+    extension.push(source, target)
+
+
 def _version(given: str | None) -> str:
     from machined.assembly import DEFAULT_TALOS_VERSION
 

@@ -10,6 +10,7 @@ import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from http import HTTPStatus
+from typing import Self
 
 import httpx2
 
@@ -37,25 +38,32 @@ class RegistrySource:
     """The images of one repository; `reference` is what messages call the image wanted."""
 
     def __init__(
-        self, client: httpx2.AsyncClient, location: RegistryLocation, *, reference: str, credentials: Credentials
+        self,
+        client: httpx2.AsyncClient,
+        location: RegistryLocation,
+        *,
+        reference: str,
+        credentials: Credentials,
+        actions: str = "pull",
     ) -> None:
         self._client = client
         self._location = location
         self._reference = reference
         self._login = credentials.for_host(location.host)
         self._base = base_url(location.host)
+        self._actions = actions
         self._authorization: str | None = None
 
     @classmethod
     @asynccontextmanager
     async def connect(
-        cls, location: RegistryLocation, *, reference: str, credentials: Credentials
-    ) -> AsyncIterator["RegistrySource"]:
-        """Open the connections of one pull, and close them with the scope."""
+        cls, location: RegistryLocation, *, reference: str, credentials: Credentials, actions: str = "pull"
+    ) -> AsyncIterator[Self]:
+        """Open the connections of one pull, and close them with the scope; `actions` are what is asked leave for."""
         timeout = httpx2.Timeout(READ_TIMEOUT_SECONDS, connect=CONNECT_TIMEOUT_SECONDS)
         trust_environment = not is_loopback(base_url(location.host).host)
         async with httpx2.AsyncClient(timeout=timeout, trust_env=trust_environment) as client:
-            yield cls(client, location, reference=reference, credentials=credentials)
+            yield cls(client, location, reference=reference, credentials=credentials, actions=actions)
 
     async def document(self, selector: str) -> bytes:
         """Return the index or manifest that a tag or digest names."""
@@ -103,30 +111,37 @@ class RegistrySource:
         if broken is not None:
             raise broken
 
-    async def _get(self, path: str, headers: dict[str, str]) -> httpx2.Response:
+    async def _get(self, path: str, headers: dict[str, str], *, method: str = "GET") -> httpx2.Response:
         """Send a request and answer one challenge; whoever takes the response closes it."""
         url = self._base.copy_with(path=f"/v2/{self._location.repository}/{path}")
-        response = await self._send(url, headers)
+        response = await self._send(url, headers, method=method)
         if response.status_code != HTTPStatus.UNAUTHORIZED:
             return response
         await response.aclose()
         self._authorization = await self._answer(response)
-        return await self._send(url, headers)
+        return await self._send(url, headers, method=method)
 
-    async def _send(self, url: httpx2.URL, headers: dict[str, str]) -> httpx2.Response:
-        """Send a request and follow redirects; only the registry itself sees the Authorization header."""
+    async def _send(
+        self,
+        url: httpx2.URL,
+        headers: dict[str, str],
+        *,
+        method: str = "GET",
+        content: bytes | AsyncIterator[bytes] | None = None,
+    ) -> httpx2.Response:
+        """Send a request; follow redirects unless it has content. Only the registry sees the Authorization header."""
         for _ in range(MAX_REDIRECTS + 1):
             own = (url.scheme, url.host, url.port) == (self._base.scheme, self._base.host, self._base.port)
             extra = {"Authorization": self._authorization} if own and self._authorization else {}
             with self._translating():
                 request = self._client.build_request(
-                    "GET", url, headers={"Accept-Encoding": "identity", **headers, **extra}
+                    method, url, headers={"Accept-Encoding": "identity", **headers, **extra}, content=content
                 )
                 response = await self._client.send(request, stream=True, auth=None, follow_redirects=False)
             if response.status_code == HTTPStatus.UNAUTHORIZED and not own:
                 await response.aclose()
                 raise self._refused(f"redirected to {url.host}, which wants credentials of its own")
-            if response.status_code not in _REDIRECTS:
+            if response.status_code not in _REDIRECTS or content is not None:
                 return response
             await response.aclose()
             try:
@@ -145,7 +160,7 @@ class RegistrySource:
             return self._login.basic
         if challenge is None or challenge.scheme != "bearer":
             raise self._not_authorized()
-        url = challenge.token_url(registry=self._base, scope=f"repository:{self._location.repository}:pull")
+        url = challenge.token_url(registry=self._base, scope=f"repository:{self._location.repository}:{self._actions}")
         if url is None:
             raise self._refused("named a token server that is neither https nor on this machine with it")
         headers = {"Authorization": self._login.basic} if self._login is not None else {}

@@ -1,5 +1,7 @@
 """An author goes from nothing to an image that keeps every rule, and is told each one that it breaks."""
 
+import base64
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -11,6 +13,7 @@ from machined.main import cli
 from talos.extensions.oci import Platform
 from tests.programs import needed
 from tests.talos.extensions import boot_files
+from tests.talos.registry_server import PASSWORD, USER, RegistryServer
 
 
 @pytest.fixture(autouse=True)
@@ -129,3 +132,51 @@ def test_an_image_made_by_umoci_works_the_same(site: Path) -> None:
     assert valid.stdout == "oci:images:made: hello v0.1.0 keeps every rule\n", valid.output
     assert built.exit_code == 0, built.output
     assert "000.oci-images-made.sqsh  hello v0.1.0" in built.output
+
+
+def test_a_pushed_image_is_pulled_again_for_every_platform(site: Path, registry: RegistryServer) -> None:
+    start(site)
+    built = machined("extension", "build", "hello", "--output", "images")
+    target = f"{registry.host}/authors/hello:v0.1.0"
+
+    first, again = (machined("extension", "push", "oci:images:v0.1.0", target) for _ in range(2))
+
+    assert (first.exit_code, again.exit_code) == (0, 0), first.output
+    assert first.stdout == again.stdout == f"{target}  {built.output.split()[1]}\n"
+    for platform in ("linux/amd64", "linux/arm64"):
+        valid = machined("extension", "validate", target, "--platform", platform)
+        assert valid.stdout == f"{target}: hello v0.1.0 keeps every rule\n"
+
+
+def test_pushing_where_a_password_is_wanted_takes_the_one_of_docker_login(
+    site: Path, private_registry: RegistryServer
+) -> None:
+    start(site)
+    machined("extension", "build", "hello", "--output", "images")
+    target = f"{private_registry.host}/authors/hello:v0.1.0"
+
+    refused = machined("extension", "push", "oci:images:v0.1.0", target)
+    login = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    (site / "config.json").write_text(json.dumps({"auths": {private_registry.host: {"auth": login}}}))
+    granted = machined("extension", "push", "oci:images:v0.1.0", target)
+
+    assert refused.exit_code == 1
+    assert "wants credentials" in refused.output
+    assert granted.exit_code == 0, granted.output
+    assert PASSWORD not in refused.output + granted.output
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "problem"),
+    [
+        ("oci:images:gone", "localhost:1/x:y", "does not exist"),
+        ("docker.io/x:y", "localhost:1/x:y", "this is not in a layout"),
+        ("oci:images:x", "oci:others:x", "this is no place on a registry"),
+        ("oci:images:x", f"localhost:1/x@sha256:{'0' * 64}", "this is no place on a registry"),
+    ],
+)
+def test_what_cannot_be_pushed_is_told(source: str, target: str, problem: str) -> None:
+    refused = machined("extension", "push", source, target)
+
+    assert refused.exit_code == 1
+    assert problem in refused.output
