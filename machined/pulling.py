@@ -33,7 +33,7 @@ def image_cache(directory: Path | None) -> Iterator[BlobStore]:
     Images that came first leave it when it grows too large.
     """
     directory = directory or default_cache()
-    with alone_in(directory, what="build", option="--cache"):
+    with alone_in(directory, what="command", option="--cache"):
         store = BlobStore(directory / "blobs")
         yield store
         store.trim(MAX_CACHE_BYTES)
@@ -46,6 +46,7 @@ def default_cache() -> Path:
 
 
 def parsed(texts: Sequence[str]) -> Sequence[Reference]:
+    """Read references, each given once. Raises click.ClickException with what is wrong with each."""
     references, faults = [], []
     for text in texts:
         try:
