@@ -20,11 +20,11 @@ from typing import BinaryIO, cast
 import msgspec
 
 from talos.extensions.cpio import MAGIC, CpioFault, CpioReader, CpioWriter
-from talos.extensions.layers import contents
+from talos.extensions.layers import shared_contents
 from talos.extensions.placement import Placement
 from talos.extensions.release import Compression
 from talos.extensions.tar_stream import Kind
-from talos.extensions.tree import Content
+from talos.extensions.tree import Entry
 from talos.extensions.zstandard import zstd
 
 MAX_INITRAMFS_BYTES = 4 * 1024**3  # Talos's own has some 100 MiB
@@ -164,13 +164,8 @@ def _write_microcode(placements: Sequence[Placement], target: BinaryIO, original
             problem = f"the extensions bring more than {MAX_MICROCODE_BYTES} bytes of microcode"
             raise InitramfsError(original, problem, "leave one of them out")
         found = dict.fromkeys(wanted, b"")
-        of_content: dict[Content, list[str]] = {}
-        for path, entry in wanted.items():
-            if entry.content is not None and entry.size:
-                of_content.setdefault(entry.content, []).append(path)
-        for content, pieces in contents(placement.source.layers, of_content):
-            whole = b"".join(pieces)
-            found.update(dict.fromkeys(of_content[content], whole))
+        for sharing, pieces in shared_contents(placement.source, wanted):
+            found.update(dict.fromkeys(sharing, b"".join(pieces)))
         for blob, paths in placement.microcode.items():
             blobs.setdefault(blob, []).extend(found[path] for path in paths)
     if not blobs:
@@ -189,7 +184,7 @@ def _write_firmware(placements: Sequence[Placement], archive: CpioWriter) -> Non
     made: set[str] = set()
     for index, placement in enumerate(placements):
         tree = placement.firmware
-        of_content: dict[Content, list[str]] = {}
+        files: dict[str, Entry] = {}
         for path, entry in tree.entries.items():
             if entry.kind is Kind.DIRECTORY:
                 if path not in made:
@@ -202,9 +197,8 @@ def _write_firmware(placements: Sequence[Placement], archive: CpioWriter) -> Non
             elif entry.content is None or not entry.size:
                 archive.file(path, 0, [], mode=entry.mode)
             else:
-                of_content.setdefault(entry.content, []).append(path)
-        for content, pieces in contents(tree.layers, of_content):
-            first, *others = of_content[content]
+                files[path] = entry
+        for (first, *others), pieces in shared_contents(tree, files):
             entry = tree.entries[first]
             if others:
                 whole = b"".join(pieces)

@@ -12,13 +12,13 @@ import msgspec
 
 from talos.extensions import initramfs, tar_writer
 from talos.extensions.initramfs import InitramfsError
-from talos.extensions.layers import contents, read_tree
+from talos.extensions.layers import read_tree, shared_contents
 from talos.extensions.manifest import Metadata
 from talos.extensions.placement import Placement
 from talos.extensions.release import Release
 from talos.extensions.squashfs import extract_squashfs, run_tool
 from talos.extensions.tar_stream import Kind
-from talos.extensions.tree import Content, Entry, Layer, Tree
+from talos.extensions.tree import Entry, Layer, Tree
 
 LAYER_NAME = "modules.dep"
 ROOT_IMAGE = "rootfs.sqsh"  # what Talos calls its root inside the initramfs
@@ -93,13 +93,8 @@ def _check_kernel(original: Path, name: str, modules: Tree, directory: str) -> N
 
 def _add(name: str, modules: Tree, root: Path, original: Path) -> None:
     """Put an extension's modules beside the others."""
-    of_content: dict[Content, list[str]] = {}
-    for path, entry in modules.entries.items():
-        if entry.content is not None and entry.size:
-            of_content.setdefault(entry.content, []).append(path)
     inside = root.resolve()
-    for content, pieces in contents(modules.layers, of_content):
-        first, *others = of_content[content]
+    for (first, *others), pieces in shared_contents(modules, modules.entries):
         for path in (first, *others):
             # The root's own links could lead out of here.
             (root / path).parent.mkdir(parents=True, exist_ok=True)

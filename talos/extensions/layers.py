@@ -5,7 +5,7 @@ for each entry. Whoever wants the files' bytes streams the layers again, with `c
 lie there. Layers are hostile until proven otherwise; a fault is data, never an exception.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from talos.extensions import member_path
 from talos.extensions.decompression import decompressed
@@ -13,7 +13,7 @@ from talos.extensions.faults import MAX_FAULTS, Fault
 from talos.extensions.layer_stack import LayerStack
 from talos.extensions.manifest import MAX_MANIFEST_BYTES
 from talos.extensions.tar_stream import Member, TarFault, TarReader
-from talos.extensions.tree import MANIFEST, ROOTFS, Content, Layer, Tree, in_order
+from talos.extensions.tree import MANIFEST, ROOTFS, Content, Entry, Layer, Tree, in_order
 
 
 def read_tree(layers: Sequence[Layer], *, root: tuple[str, ...] = (ROOTFS,)) -> tuple[Tree, tuple[Fault, ...]]:
@@ -73,6 +73,16 @@ def contents(layers: Sequence[Layer], wanted: Iterable[Content]) -> Iterator[tup
                     break
     if remaining:
         raise TarFault("layer-truncated", "a layer has fewer files than when it was first read", "pull the image again")
+
+
+def shared_contents(tree: Tree, entries: Mapping[str, Entry]) -> Iterator[tuple[list[str], Iterator[bytes]]]:
+    """Yield the bytes of those of a tree's entries that have any, with all paths that share them. As `contents`."""
+    paths: dict[Content, list[str]] = {}
+    for path, entry in entries.items():
+        if entry.content is not None and entry.size:
+            paths.setdefault(entry.content, []).append(path)
+    for content, pieces in contents(tree.layers, paths):
+        yield paths[content], pieces
 
 
 def _fault(fault: TarFault, member: Member | None, layer: Layer) -> Fault:

@@ -9,15 +9,13 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections import defaultdict
 from pathlib import Path
 from typing import IO
 
 from talos.extensions import tar_writer
-from talos.extensions.layers import contents
+from talos.extensions.layers import shared_contents
 from talos.extensions.release import Compression
-from talos.extensions.tar_stream import Kind
-from talos.extensions.tree import Content, Tree
+from talos.extensions.tree import Tree
 
 MEMORY_MEGABYTES = 96  # for mksquashfs's queues; by itself it takes a quarter of the machine
 MAX_MESSAGE_CHARACTERS = 500
@@ -92,14 +90,10 @@ def _environment() -> dict[str, str]:
 
 
 def _stream(tree: Tree, archive: IO[bytes]) -> None:
-    places: defaultdict[Content, list[str]] = defaultdict(list)
     for path, entry in tree.entries.items():
-        if entry.kind is Kind.FILE and entry.content is not None and entry.size:
-            places[entry.content].append(path)
-        else:
+        if entry.content is None or not entry.size:
             archive.write(tar_writer.header(path, entry))
-    for content, pieces in contents(tree.layers, places):
-        first, *others = places[content]
+    for (first, *others), pieces in shared_contents(tree, tree.entries):
         entry = tree.entries[first]
         archive.write(tar_writer.header(first, entry))
         for piece in pieces:
