@@ -36,16 +36,17 @@ class Challenge(msgspec.Struct, frozen=True):
         found = dict(_PARAMETER.findall(header))
         return cls(scheme[1].lower(), found.get("realm", ""), found.get("service", ""), found.get("scope", ""))
 
-    def token_url(self, *, registry: httpx2.URL, scope: str) -> httpx2.URL | None:
+    def token_server(self, *, registry: httpx2.URL) -> httpx2.URL | None:
         """Return where to ask for a token; None where the realm may not be trusted with a request."""
         try:
             realm = httpx2.URL(self.realm)
         except httpx2.InvalidURL:
             return None
-        if not may_follow(registry, realm):
-            return None
-        parameters = {"service": self.service} if self.service else {}
-        return realm.copy_merge_params({**parameters, "scope": self.scope or scope})
+        return realm if may_follow(registry, realm) else None
+
+    def parameters(self, *, scope: str) -> dict[str, str]:
+        """Return what to ask the token server for; `scope` is what is wanted unless the challenge names it."""
+        return {**({"service": self.service} if self.service else {}), "scope": self.scope or scope}
 
 
 class _Token(msgspec.Struct):
@@ -73,13 +74,21 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def may_follow(origin: httpx2.URL, target: httpx2.URL) -> bool:
-    """Tell whether a registry may send us to `target`: over https, or from loopback to loopback.
+def same_place(one: httpx2.URL, other: httpx2.URL) -> bool:
+    """Tell whether two addresses lie on the same server: what may be shown to one may be shown to the other."""
+    return (one.scheme, one.host, one.port) == (other.scheme, other.host, other.port)
 
-    So no registry out there can point this node at its own services or have it speak in the clear.
+
+def may_follow(origin: httpx2.URL, target: httpx2.URL) -> bool:
+    """Tell whether a registry may send us to `target`: to itself, over https, or from loopback to loopback.
+
+    So no registry out there can point this node at its own services, or have it speak in the clear to anybody with
+    whom the config does not.
     """
     if target.userinfo or not target.host:
         return False
+    if same_place(origin, target):
+        return True
     if is_loopback(target.host):
         return is_loopback(origin.host) and target.scheme in ("http", "https")
     return target.scheme == "https"

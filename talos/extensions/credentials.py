@@ -34,6 +34,12 @@ class Login(msgspec.Struct, frozen=True):
     username: str
     password: str
 
+    @classmethod
+    def unpack(cls, packed: str) -> Self:
+        """Read the base64 of `user:password`. Raises ValueError, whose text may hold the secret."""
+        username, _, password = base64.b64decode(packed, validate=True).decode().partition(":")
+        return cls(username, password.rstrip("\0"))
+
     @property
     def basic(self) -> str:
         """Return the value of an Authorization header."""
@@ -41,6 +47,17 @@ class Login(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"Login({self.username!r}, …)"
+
+    __str__ = __repr__
+
+
+class IdentityToken(msgspec.Struct, frozen=True):
+    """What a token server exchanges for a token, in place of a name and a password."""
+
+    token: str
+
+    def __repr__(self) -> str:
+        return "IdentityToken(…)"
 
     __str__ = __repr__
 
@@ -93,8 +110,7 @@ class _Entry(msgspec.Struct):
 
     def login(self) -> Login | None:
         if self.auth:
-            username, _, password = base64.b64decode(self.auth, validate=True).decode().partition(":")
-            return Login(username, password.rstrip("\0"))
+            return Login.unpack(self.auth)
         return Login(self.username, self.password) if self.username else None
 
 

@@ -26,6 +26,8 @@ INDEX = "index.json"
 class LayoutSource:
     """The images of one layout; `reference` is what messages call the image wanted."""
 
+    places = 1
+
     def __init__(self, directory: Path, *, reference: str) -> None:
         self._directory = directory
         self._reference = reference

@@ -19,21 +19,26 @@ import msgspec
 from talos.extensions import oci
 from talos.extensions.blobs import BlobCorrupt, BlobStore, BlobWriter, digest_of
 from talos.extensions.credentials import Credentials
+from talos.extensions.failover import FailoverSource
 from talos.extensions.image import PulledImage
 from talos.extensions.layout import LayoutSource
 from talos.extensions.oci import Descriptor, Index, Manifest, Platform
+from talos.extensions.pauses import Pauses
 from talos.extensions.pull_errors import (
     DigestMismatch,
     MalformedImage,
     PlatformMissing,
-    RegistryUnreachable,
+    PullError,
     TooLarge,
 )
 from talos.extensions.reference import LayoutLocation, Reference
-from talos.extensions.registry import RegistrySource
+from talos.extensions.registries import Registries
 from talos.extensions.source import Source
 
-MAX_STALLED_ATTEMPTS = 3  # connections in a row that end without a byte of progress
+DIRECTLY = Registries()
+"""No mirrors, and nothing to know of any host: every registry is asked under its own name."""
+
+MAX_STALLED_ATTEMPTS = 3  # connections in a row that end without a byte of progress, for each place there is
 MAX_BLOB_SECONDS = 60 * 60  # a source that drips bytes keeps every timeout between two reads
 
 
@@ -53,24 +58,31 @@ async def pull(
     credentials: Credentials,
     progress: Callable[[Progress], None],
     held: set[str],
+    registries: Registries = DIRECTLY,
+    pauses: Pauses | None = None,
 ) -> PulledImage:
     """Fetch an image, or find that it is here already; a relative layout path starts at `base_directory`.
 
     Its blobs are put into `held`, a set of `BlobStore.holding`, before they are in the store: nobody sweeps them up
     until the caller has noted that the image is here. Asks the source even when everything is in the store, because a
-    tag may have moved. Raises PullError.
+    tag may have moved. What one registry asked of one pull, others that share `pauses` keep to. Raises PullError.
     """
-    async with _source(reference, base_directory, credentials) as source:
+    async with _source(reference, base_directory, credentials, registries, pauses or Pauses()) as source:
         return await _Pull(reference, source, store, held, platform).run(progress)
 
 
 @asynccontextmanager
-async def _source(reference: Reference, base_directory: Path, credentials: Credentials) -> AsyncIterator[Source]:
+async def _source(
+    reference: Reference, base_directory: Path, credentials: Credentials, registries: Registries, pauses: Pauses
+) -> AsyncIterator[Source]:
     location = reference.location
     if isinstance(location, LayoutLocation):
         yield LayoutSource(base_directory / location.path, reference=reference.text)
         return
-    async with RegistrySource.connect(location, reference=reference.text, credentials=credentials) as source:
+    connecting = FailoverSource.connect(
+        location, reference=reference.text, registries=registries, credentials=credentials, pauses=pauses
+    )
+    async with connecting as source:
         yield source
 
 
@@ -176,9 +188,10 @@ class _Pull:
                         await anyio.to_thread.run_sync(writer.write, chunk)
                         progress(writer.offset)
                 return
-            except RegistryUnreachable as error:
+            except PullError as error:
                 stalled = 0 if writer.offset > reached else stalled + 1
-                if not error.transient or stalled >= MAX_STALLED_ATTEMPTS:
+                patient = stalled < MAX_STALLED_ATTEMPTS * self._source.places
+                if not error.transient or error.retry_after is not None or not patient:
                     raise
 
 

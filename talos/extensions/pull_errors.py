@@ -1,6 +1,7 @@
 """Why an image could not be had: one small family, split by who must act.
 
     PullError
+     ├─ EndpointsFailed       each of several endpoints failed, for one of the reasons below
      ├─ RegistryUnreachable   the network or the registry; usually passes by itself
      ├─ ImageNotFound         the reference names nothing
      ├─ NotAuthorized         the registry wants other credentials
@@ -11,14 +12,19 @@
      └─ TooLarge              the image goes over a bound of ours
 
 Every error knows the reference, the problem and the remedy, builds its message from them, and says with `transient`
-whether trying again may help. No message carries a credential.
+whether trying again may help; `retry_after` are the seconds before which it certainly does not. No message carries a
+credential.
 """
+
+import math
+from collections.abc import Sequence
 
 
 class PullError(Exception):
     """An image could not be pulled."""
 
     transient = False
+    retry_after: float | None = None
 
     def __init__(self, reference: str, problem: str, remedy: str) -> None:
         self.reference = reference
@@ -30,10 +36,22 @@ class PullError(Exception):
 class RegistryUnreachable(PullError):
     """The registry did not answer, or answered that it cannot serve."""
 
-    def __init__(self, reference: str, host: str, problem: str, *, remedy: str = "", transient: bool = True) -> None:
+    def __init__(
+        self,
+        reference: str,
+        host: str,
+        problem: str,
+        *,
+        remedy: str = "",
+        transient: bool = True,
+        retry_after: float | None = None,
+    ) -> None:
         self.host = host
         self.transient = transient
+        self.retry_after = retry_after
         default = "it will be tried again" if transient else "check the registry's address"
+        if retry_after is not None:
+            default += f" in {math.ceil(retry_after)} seconds, as the registry asks"
         super().__init__(reference, f"registry {host}: {problem}", remedy or default)
 
 
@@ -56,7 +74,27 @@ class NotAuthorized(PullError):
             problem, remedy = f"registry {host} refused the credentials", "correct them"
         else:
             problem, remedy = f"registry {host} wants credentials, or the image does not exist", "add them"
-        super().__init__(reference, problem, f'{remedy} under "auths" in Docker\'s config.json')
+        where = "under machine.registries.config in its config"
+        super().__init__(
+            reference, problem, f'{remedy} under "auths" in Docker\'s config.json, or, for a node, {where}'
+        )
+
+
+class EndpointsFailed(PullError):
+    """Each of several endpoints was asked in vain; it passes if one of the failures does."""
+
+    def __init__(self, reference: str, failures: Sequence[PullError]) -> None:
+        self.failures = tuple(failures)
+        self.transient = any(failure.transient for failure in failures)
+        pauses = [failure.retry_after for failure in failures if failure.retry_after is not None]
+        # Those that may be asked sooner set the time: the others are left alone meanwhile.
+        self.retry_after = min(pauses) if len(pauses) == len(self.failures) else None
+        problem = f"none of {len(self.failures)} endpoints has it: "
+        lasting = [failure.remedy for failure in failures if not failure.transient]
+        remedies = dict.fromkeys(lasting or [failure.remedy for failure in failures])
+        super().__init__(
+            reference, problem + "; ".join(failure.problem for failure in failures), ", or ".join(remedies)
+        )
 
 
 class LayoutMissing(PullError):

@@ -13,10 +13,12 @@ from talos.extensions import oci
 from talos.extensions.blobs import digest_of
 from talos.extensions.challenge import may_follow
 from talos.extensions.credentials import Credentials
+from talos.extensions.endpoints import origin_of
 from talos.extensions.layout import LayoutSource
 from talos.extensions.oci import Descriptor, Index
 from talos.extensions.pull_errors import MalformedImage
 from talos.extensions.reference import LayoutLocation, Reference, RegistryLocation
+from talos.extensions.registries import Registries
 from talos.extensions.registry import RegistrySource
 
 _DEFAULT_TYPES = {
@@ -34,7 +36,11 @@ async def push(source: Reference, target: Reference, *, base_directory: Path, cr
     assert isinstance(target.location, RegistryLocation)
     layout = LayoutSource(base_directory / source.location.path, reference=source.text)
     connecting = RegistryTarget.connect(
-        target.location, reference=target.text, credentials=credentials, actions="pull,push"
+        origin_of(target.location, Registries(), credentials),
+        target.location.repository,
+        registries=Registries(),
+        reference=target.text,
+        actions="pull,push",
     )
     async with connecting as registry:
         return await _push(layout, registry, source, source.selector, target.selector)
@@ -45,43 +51,45 @@ class RegistryTarget(RegistrySource):
 
     async def put_blob(self, descriptor: Descriptor, layout: LayoutSource) -> None:
         """Send a blob, unless the registry has it."""
-        known = await self._get(f"blobs/{descriptor.digest}", {}, method="HEAD")
+        known = await self._session.ask(f"blobs/{descriptor.digest}", {}, method="HEAD")
         await known.aclose()
         if known.status_code == HTTPStatus.OK:
             return
-        started = await self._get("blobs/uploads/", {"Content-Length": "0"}, method="POST")
+        started = await self._session.ask("blobs/uploads/", {"Content-Length": "0"}, method="POST")
         await started.aclose()
         if started.status_code != HTTPStatus.ACCEPTED:
             self._refuse(started)
         url = self._upload_url(started.headers.get("Location", "")).copy_merge_params({"digest": descriptor.digest})
         headers = {"Content-Length": str(descriptor.size), "Content-Type": "application/octet-stream"}
         async with layout.blob(descriptor, offset=0) as stream:
-            done = await self._send(url, headers, method="PUT", content=stream.chunks)
+            done = await self._session.send(url, headers, method="PUT", content=stream.chunks)
         await done.aclose()
         if done.status_code != HTTPStatus.CREATED:
             self._refuse(done)
 
     async def put_document(self, raw: bytes, media_type: str, selector: str) -> None:
         """Send an index or manifest under a tag or its digest."""
-        url = self._base.copy_with(path=f"/v2/{self._location.repository}/manifests/{selector}")
-        done = await self._send(url, {"Content-Type": media_type}, method="PUT", content=raw)
+        url = self._session.url(f"manifests/{selector}")
+        done = await self._session.send(url, {"Content-Type": media_type}, method="PUT", content=raw)
         await done.aclose()
         if done.status_code != HTTPStatus.CREATED:
             self._refuse(done)
 
     def _upload_url(self, location: str) -> httpx2.URL:
         try:
-            url = self._base.join(location)
+            url = self._session.base.join(location)
         except httpx2.InvalidURL as error:
-            raise self._refused("wants the upload at something that is no address") from error
-        if not may_follow(self._base, url):
-            raise self._refused(f"wants the upload at {url.scheme}://{url.host}, where it may not send this machine")
+            raise self._session.refused("wants the upload at something that is no address") from error
+        if not may_follow(self._session.base, url):
+            raise self._session.refused(
+                f"wants the upload at {url.scheme}://{url.host}, where it may not send this machine"
+            )
         return url
 
     def _refuse(self, response: httpx2.Response) -> None:
         if response.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-            raise self._not_authorized()
-        raise self._failed(response, "answered")
+            raise self._session.not_authorized()
+        raise self._session.failed(response)
 
 
 async def _push(

@@ -110,13 +110,13 @@ class Reference(msgspec.Struct, frozen=True):
             name, tag = before, after
             _check_tag(text, tag)
         host, slash, repository = name.partition("/")
-        if not slash or not _is_host(host):
+        if not slash or not _names_host(host):
             host, repository = _DEFAULT_HOST, name
         if host in ("index.docker.io", "registry-1.docker.io"):
             host = _DEFAULT_HOST
         if host == _DEFAULT_HOST and "/" not in repository:
             repository = f"library/{repository}"
-        if not _HOST.fullmatch(host):
+        if not is_host(host):
             raise InvalidReference(text, f'"{host}" is no host name', "write HOST or HOST:PORT before the first slash")
         if not _REPOSITORY.fullmatch(repository):
             lowered = repository.lower()
@@ -139,12 +139,17 @@ def is_digest(text: str) -> bool:
     return _DIGEST.fullmatch(text) is not None
 
 
+def is_host(text: str) -> bool:
+    """Tell whether `text` may be a registry's host, with or without a port."""
+    return _HOST.fullmatch(text) is not None
+
+
 def is_tag(text: str) -> bool:
     """Tell whether `text` may be a tag."""
     return _TAG.fullmatch(text) is not None
 
 
-def _is_host(component: str) -> bool:
+def _names_host(component: str) -> bool:
     return component == "localhost" or any(character in ".:" or character.isupper() for character in component)
 
 

@@ -21,7 +21,12 @@ class BlobStream(msgspec.Struct, frozen=True):
 
 
 class Source(Protocol):
-    """A place that holds images. Every method raises PullError and nothing else."""
+    """A place that holds images, or several to ask in turn. Every method raises PullError and nothing else."""
+
+    @property
+    def places(self) -> int:
+        """Return how many are asked in turn."""
+        ...
 
     async def document(self, selector: str) -> bytes:
         """Return the index or manifest that a tag or digest names, at most MAX_MANIFEST_BYTES of it."""

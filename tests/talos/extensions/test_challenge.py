@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from talos.extensions.challenge import Challenge, is_loopback, may_follow, token_of
-from talos.extensions.registry import base_url
+from talos.extensions.endpoints import base_url
 
 
 def test_a_bearer_challenge_is_read() -> None:
@@ -26,6 +26,9 @@ def test_a_bearer_challenge_is_read() -> None:
         ("http://127.0.0.1:5000", "http://localhost:5001/x", True),
         ("http://127.0.0.1:5000", "https://ghcr.io/x", True),
         ("http://127.0.0.1:5000", "http://ghcr.io/x", False),
+        ("http://mirror.lan:5000", "http://mirror.lan:5000/x", True),
+        ("http://mirror.lan:5000", "http://mirror.lan:5001/x", False),
+        ("http://mirror.lan:5000", "http://user:x@mirror.lan:5000/x", False),
     ],
 )
 def test_nobody_out_there_may_send_us_here_or_into_the_clear(origin: str, target: str, *, allowed: bool) -> None:
