@@ -2,8 +2,8 @@
 
 The text may hold several documents. The one without `kind` is the v1alpha1 machine config; the others (`apiVersion`
 and `kind`) belong to parts of Talos that this node does not run, and pass untouched. The same holds for every field
-outside `machine.install.extensions`; inside that list nothing unknown passes, because a misspelt key there would be
-an extension that silently never comes. Shape and fields as in Talos's v1alpha1 reference.
+outside `machine.install.extensions` and `machine.registries`; inside that list nothing unknown passes, because a
+misspelt key there would be an extension that silently never comes. Shape and fields as in Talos's v1alpha1 reference.
 """
 
 import difflib
@@ -11,8 +11,11 @@ import difflib
 import msgspec
 
 from talos import yaml_document
+from talos.config import registries
+from talos.config.cursor import Cursor
 from talos.config.faults import ConfigError, ConfigFault
 from talos.extensions.reference import InvalidReference, Reference
+from talos.extensions.registries import Registries
 from talos.yaml_node import Node
 
 MAX_CONFIG_BYTES = (
@@ -26,10 +29,14 @@ _ENTRY_FIELDS = ("image",)
 
 
 class MachineConfig(msgspec.Struct, frozen=True):
-    """A machine config: its text as given, and the images of its extensions in order."""
+    """A machine config: its text as given, the images of its extensions in order, and what it says of registries."""
 
     raw: bytes
     extensions: tuple[str, ...]
+    registries: Registries = Registries()
+
+    def __repr__(self) -> str:
+        return f"MachineConfig({len(self.raw)} bytes, {self.extensions!r}, {self.registries!r})"
 
 
 def parse(text: bytes, *, source: str) -> MachineConfig:
@@ -41,9 +48,10 @@ def parse(text: bytes, *, source: str) -> MachineConfig:
     faults = [ConfigFault(fault.line, fault.path, fault.problem, fault.remedy) for fault in stream.faults]
     config = _v1alpha1(stream.documents, faults) if stream.documents or not faults else None
     images = _extensions(config, faults) if config is not None else ()
+    said = _registries(config, faults) if config is not None else Registries()
     if faults:
         raise ConfigError(source, tuple(faults))
-    return MachineConfig(text, images)
+    return MachineConfig(text, images, said)
 
 
 def _v1alpha1(documents: tuple[Node, ...], faults: list[ConfigFault]) -> Node | None:
@@ -80,6 +88,14 @@ def _check_version(config: Node, faults: list[ConfigFault]) -> None:
     elif version.text != _VERSION:
         problem = f'"{version.text}" is not a known version' if version.kind == "scalar" else "not a version"
         faults.append(ConfigFault(version.line, "version", problem, f"write `version: {_VERSION}`"))
+
+
+def _registries(config: Node, faults: list[ConfigFault]) -> Registries:
+    """Return what `machine.registries` says, nothing where it is absent."""
+    machine = config.get("machine")
+    if machine is None or (found := machine.get("registries")) is None:
+        return Registries()
+    return registries.read(Cursor(found, "machine.registries", faults, machine.key_lines.get("registries")))
 
 
 def _extensions(config: Node, faults: list[ConfigFault]) -> tuple[str, ...]:
