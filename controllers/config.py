@@ -1,4 +1,4 @@
-"""Publishes the machine config, and the extensions it asks for.
+"""Publishes the machine config, the extensions it asks for, and what it says of registries.
 
 It follows the config file. A broken file changes nothing but the ConfigStatus, which says what is wrong: the node goes
 on with the last good config, from before a restart if need be.
@@ -20,10 +20,13 @@ from resources.config_status import ID, ConfigFault, ConfigStatus, ConfigStatusS
 from resources.extension_spec import ExtensionSpec, ExtensionSpecSpec
 from resources.machine_config import ID as MACHINE_CONFIG_ID
 from resources.machine_config import MachineConfig
+from resources.registries_config import ID as REGISTRIES_ID
+from resources.registries_config import RegistriesConfig
 from talos.config import last_good, machine_config
 from talos.config.faults import ConfigError
 from talos.config.faults import ConfigFault as Fault
 from talos.extensions.reference import extension_id
+from talos.extensions.registries import Registries
 
 FILE = "the config file"
 KEPT = "the last good config"
@@ -35,7 +38,12 @@ class ConfigController(Controller):
 
     name = "config.ConfigController"
     inputs = (destroy_ready(ExtensionSpec),)
-    outputs = (exclusive(MachineConfig), exclusive(ConfigStatus), exclusive(ExtensionSpec))
+    outputs = (
+        exclusive(MachineConfig),
+        exclusive(ConfigStatus),
+        exclusive(RegistriesConfig),
+        exclusive(ExtensionSpec),
+    )
 
     def __init__(self, path: Path, kept: Path) -> None:
         self._path = path
@@ -73,6 +81,8 @@ class ConfigController(Controller):
         await runtime.modify(ConfigStatus.new(ID, status))
 
     async def _publish(self, runtime: Runtime, config: machine_config.MachineConfig) -> None:
+        # First, so that not even the first fetch asks where it should not.
+        await self._publish_registries(runtime, config.registries)
         async with runtime.tracked_outputs(ExtensionSpec):
             for index, image in enumerate(config.extensions):
                 wanted = ExtensionSpec.new(extension_id(index, image), ExtensionSpecSpec(index=index, image=image))
@@ -84,6 +94,13 @@ class ConfigController(Controller):
                     runtime.log.info("extension is still being removed", extension=wanted.id)
         # Last, so that whoever sees the config sees all its extensions.
         await runtime.modify(MachineConfig.active(config.raw))
+
+    async def _publish_registries(self, runtime: Runtime, registries: Registries) -> None:
+        before = await runtime.find(RegistriesConfig, REGISTRIES_ID)
+        warned = before.spec.registries.unverified if before is not None else ()
+        if registries.unverified and registries.unverified != warned:
+            runtime.log.warning("certificates are not verified", hosts=registries.unverified)
+        await runtime.modify(RegistriesConfig.from_registries(registries))
 
     async def _refuse(self, runtime: Runtime, error: ConfigError) -> None:
         known = await runtime.find(MachineConfig, MACHINE_CONFIG_ID) is not None or self._kept.exists()

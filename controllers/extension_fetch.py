@@ -1,14 +1,16 @@
 """Brings the images of desired extensions into the local store, and says how far each has come.
 
 A few are fetched at once, so a registry that does not answer holds up nobody else. A fetch that fails is tried again
-with backoff, for ever: a missing tag may be pushed, a registry may come back. An upgrade asks again where each tag
-points, as it may have moved; what a digest pins is not asked for twice.
+with backoff, for ever: a missing tag may be pushed, a registry may come back. It is tried again at once when the
+config says something else of registries, and not before a registry wants to be asked again. An upgrade asks again
+where each tag points, as it may have moved; what a digest pins is not asked for twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from time import monotonic
 from typing import Final
 
 import anyio
@@ -19,19 +21,23 @@ from cosi.controller.outcome import Retry
 from cosi.controller.qcontroller import QController
 from cosi.controller.qruntime import QRuntime
 from cosi.resource.metadata import Metadata, Pointer
-from resources import upgrade_request
+from resources import registries_config, upgrade_request
 from resources.extension_image import ExtensionImage, ExtensionImageSpec, FetchState
 from resources.extension_spec import ExtensionSpec
+from resources.registries_config import RegistriesConfig
 from resources.upgrade_request import UpgradeRequest
 from talos.extensions.blobs import BlobStore
 from talos.extensions.credentials import Credentials, InvalidCredentials
 from talos.extensions.image import PulledImage, load_image
 from talos.extensions.oci import Platform
-from talos.extensions.pull import Progress, pull
+from talos.extensions.pauses import Pauses
+from talos.extensions.pull import DIRECTLY, Progress, pull
 from talos.extensions.pull_errors import PullError
 from talos.extensions.reference import Reference
 
 MAX_CONCURRENT_FETCHES: Final = 4
+MAX_AWAITED_SECONDS: Final = 1.0
+"""What a registry may ask for and the first start still waits for it: about what backoff takes between attempts."""
 PROGRESS_SECONDS: Final = 0.2
 """How often progress is published while bytes flow."""
 
@@ -44,20 +50,24 @@ class ExtensionFetchController(QController):
         primary(ExtensionSpec),
         mapped_destroy_ready(ExtensionImage),
         mapped(UpgradeRequest, id=upgrade_request.ID),
+        mapped(RegistriesConfig, id=registries_config.ID),
     )
     outputs = (exclusive(ExtensionImage),)
     concurrency = MAX_CONCURRENT_FETCHES
 
-    def __init__(self, store: BlobStore, *, base_directory: Path, platform: Platform) -> None:
+    def __init__(
+        self, store: BlobStore, *, base_directory: Path, platform: Platform, now: Callable[[], float] = monotonic
+    ) -> None:
         self._store = store
         self._base_directory = base_directory
         self._platform = platform
+        self._pauses = Pauses(now)
         # Between a blob's last byte and the status that names it nobody may sweep.
         self._accounting = anyio.Lock()
 
     async def map_input(self, runtime: QRuntime, changed: Metadata) -> Iterable[Pointer]:
-        """Look at an extension again when its image can go, and at all of them when an upgrade is asked for."""
-        if changed.type == UpgradeRequest.definition.type:
+        """Look at an extension again when its image can go, and at all of them when something else changes."""
+        if changed.type != ExtensionImage.definition.type:
             return [extension.pointer for extension in await runtime.list(ExtensionSpec)]
         return (ExtensionSpec.pointer_to(changed.id),)
 
@@ -88,6 +98,8 @@ class ExtensionFetchController(QController):
                 pulled = await self._pull(runtime, extension, status, held)
             except (PullError, InvalidCredentials, OSError) as error:
                 await _publish(runtime, extension.id, _failed(status, error))
+                if isinstance(error, PullError) and error.retry_after is not None:
+                    runtime.requeue_after(error.retry_after)
                 raise Retry(str(error)) from error
             async with self._accounting:
                 await _publish(runtime, extension.id, _ready(status, pulled, request))
@@ -104,6 +116,7 @@ class ExtensionFetchController(QController):
     ) -> PulledImage:
         """Pull once, publishing progress meanwhile."""
         credentials = await to_thread.run_sync(Credentials.from_environment)
+        said = await runtime.find(RegistriesConfig, registries_config.ID)
         latest: list[Progress] = []
         outcome: PulledImage | PullError | OSError
         async with anyio.create_task_group() as tasks:
@@ -127,6 +140,8 @@ class ExtensionFetchController(QController):
                     credentials=credentials,
                     progress=latest.append,
                     held=held,
+                    registries=said.spec.registries if said is not None else DIRECTLY,
+                    pauses=self._pauses,
                 )
             except (PullError, OSError) as error:
                 outcome = error  # raised outside the task group, which would wrap it
@@ -155,7 +170,8 @@ async def _publish(runtime: QRuntime, id: str, spec: ExtensionImageSpec) -> None
 
 def _failed(before: ExtensionImageSpec, error: PullError | InvalidCredentials | OSError) -> ExtensionImageSpec:
     if isinstance(error, PullError):
-        problem, remedy, passing = error.problem, error.remedy, error.transient
+        soon = error.retry_after is None or error.retry_after <= MAX_AWAITED_SECONDS
+        problem, remedy, passing = error.problem, error.remedy, error.transient and soon
     elif isinstance(error, OSError):
         problem, remedy, passing = f"can't be stored: {error.strerror}", "make room, or correct the permissions", False
     else:

@@ -40,6 +40,7 @@ from resources.extension_plan import ExtensionPlan
 from resources.extension_spec import ExtensionSpec
 from resources.extension_status import ExtensionStatus
 from resources.machine_config import MachineConfig
+from resources.registries_config import RegistriesConfig
 from resources.upgrade_request import UpgradeRequest
 from talos.extensions.blobs import BlobStore
 from talos.extensions.oci import Platform
@@ -57,6 +58,7 @@ RESOURCES: Final = (
     ControllerDefinition,
     MachineConfig,
     ConfigStatus,
+    RegistriesConfig,
     ExtensionSpec,
     ExtensionImage,
     ExtensionManifest,

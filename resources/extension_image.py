@@ -24,7 +24,7 @@ class ExtensionImageSpec(Spec):
 
     `digest` is what the reference named (an index or a manifest), `manifest` the manifest for this platform; sizes are
     bytes. `attempts` counts failures in a row; `problem` and `remedy` are those of the last one, and `passing` says
-    that it may go away by itself. `request` is the last upgrade for which the reference was looked up again.
+    that it may go away by itself, and soon. `request` is the last upgrade for which the reference was looked up again.
     """
 
     image: str = field(1, default="")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final, Self
+from collections.abc import Iterable
+from typing import Any, Final, Self
 
 from cosi.resource.definition import Definition
 from cosi.resource.resource import Resource
@@ -20,6 +21,10 @@ class MachineConfigSpec(Spec):
     """The config's bytes."""
 
     yaml_marshalled: bytes = field(1, default=b"")
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Show nothing in logs: a config holds passwords."""
+        return ()
 
     def yaml_value(self) -> object:
         """Return the config as one string."""

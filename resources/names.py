@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 CONFIG: Final = "config"
+CRI: Final = "cri"
 RUNTIME: Final = "runtime"
 
 DESCRIPTIONS: Final = {
     CONFIG: "What the node is told to be.",
+    CRI: "Where container images come from.",
     RUNTIME: "What the node does and has: extensions, boot images.",
 }
 """The namespaces as they are announced."""
