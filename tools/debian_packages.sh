@@ -3,7 +3,7 @@
 # usage: debian_packages.sh [PACKAGE…]
 set -eu
 [ $# -gt 0 ] || set -- docker-registry nghttp2-client curl squashfs-tools cpio kmod xz-utils zstd umoci \
-    qemu-system-x86 busybox-static
+    qemu-system-x86 busybox-static openssl
 
 missing=""
 for package in "$@"; do

@@ -7,8 +7,10 @@ from talos.extensions.blobs import BlobStore
 from talos.extensions.credentials import Credentials, Login
 from talos.extensions.image import PulledImage
 from talos.extensions.oci import Platform
-from talos.extensions.pull import Progress, pull
+from talos.extensions.pauses import Pauses
+from talos.extensions.pull import DIRECTLY, Progress, pull
 from talos.extensions.reference import Reference
+from talos.extensions.registries import Registries
 
 AMD64 = Platform("linux", "amd64")
 
@@ -21,6 +23,8 @@ async def pulled(
     platform: Platform = AMD64,
     credentials: Credentials | None = None,
     progress: list[Progress] | None = None,
+    registries: Registries = DIRECTLY,
+    pauses: Pauses | None = None,
 ) -> PulledImage:
     """Pull, and note the progress where a list for it is given."""
     with store.holding() as held:
@@ -32,6 +36,8 @@ async def pulled(
             credentials=credentials or Credentials(),
             progress=progress.append if progress is not None else lambda _: None,
             held=held,
+            registries=registries,
+            pauses=pauses,
         )
 
 
