@@ -51,7 +51,8 @@ class RegistryUnreachable(PullError):
         self.retry_after = retry_after
         default = "it will be tried again" if transient else "check the registry's address"
         if retry_after is not None:
-            default += f" in {math.ceil(retry_after)} seconds, as the registry asks"
+            seconds = math.ceil(retry_after)
+            default += f" in {seconds} {'second' if seconds == 1 else 'seconds'}, as the registry asks"
         super().__init__(reference, f"registry {host}: {problem}", remedy or default)
 
 

@@ -24,6 +24,8 @@ class Served:
         name = asked.name
         if name == "v1":
             return Answer(body=self.manifest)
+        if not blob(self.layout, name).exists():
+            return Answer(404)
         content = blob(self.layout, name).read_bytes()
         start = int(asked.headers.get("range", "bytes=0-").removeprefix("bytes=").rstrip("-"))
         if start:

@@ -84,18 +84,3 @@ async def test_the_next_time_is_that_of_the_endpoint_that_may_be_asked_first(sto
     assert caught.value.retry_after == 120
     assert caught.value.failures[0].retry_after == MAX_PAUSE_SECONDS
     assert with_another.value.retry_after is None
-
-
-async def test_the_wait_is_in_the_error_and_other_credentials_are_another_caller(store: BlobStore) -> None:
-    pauses = Pauses(Clock())
-    async with running(busy) as (itself,):
-        for _ in range(2):
-            with pytest.raises(RegistryUnreachable, match="in 120 seconds") as caught:
-                await pulled(f"{itself.host}/a/b:v1", store, pauses=pauses)
-        asked_before = len(itself.asked)
-        registries = Registries(auths={itself.host: Auth("node", SECRET)})
-        with pytest.raises(RegistryUnreachable):
-            await pulled(f"{itself.host}/a/b:v1", store, pauses=pauses, registries=registries)
-
-    assert caught.value.retry_after == 120
-    assert (asked_before, len(itself.asked)) == (1, 2)
