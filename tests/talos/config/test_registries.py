@@ -8,10 +8,14 @@ import pytest
 from talos.config.faults import ConfigError, ConfigFault
 from talos.config.machine_config import MachineConfig, parse
 from talos.config.registries import MAX_ENDPOINTS, MAX_HOSTS, MAX_PEM_BYTES, MAX_SECRET_CHARACTERS
+from talos.extensions.credentials import Credentials
+from talos.extensions.endpoints import endpoints_of
+from talos.extensions.reference import RegistryLocation
 from talos.extensions.registries import Auth, Mirror, MirrorEndpoint, Registries, Tls
 from tests.talos.certificates import authority, signed_by
 
 SECRET = "hunter2"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "registries.md"
 
 
 def parsed(registries: str) -> MachineConfig:
@@ -49,6 +53,23 @@ def test_mirrors_are_read() -> None:
         "*": Mirror((MirrorEndpoint("https://mirror.lan"),), skip_fallback=True),
         "ghcr.io": Mirror(),
     }
+
+
+def test_the_document_shows_a_good_config_and_says_where_it_leads() -> None:
+    text = DOCUMENT.read_text().partition("```yaml\n")[2].partition("```")[0]
+
+    said = parse(text.encode(), source=str(DOCUMENT)).registries
+    asked = {
+        host: [each.url for each in endpoints_of(RegistryLocation(host, "a/b"), said, Credentials())]
+        for host in ("ghcr.io", "quay.io")
+    }
+
+    assert asked == {
+        "ghcr.io": ["https://mirror.example:5000/v2", "http://10.0.0.5/proxy/ghcr/v2", "https://ghcr.io/v2"],
+        "quay.io": ["https://cache.example/v2/all"],
+    }
+    assert said.unverified == ("cache.example",)
+    assert set(said.auths) == {"mirror.example:5000", "cache.example"}
 
 
 def test_credentials_are_read_and_shown_to_nobody() -> None:
