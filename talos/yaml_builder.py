@@ -82,7 +82,8 @@ class Builder:
     def _open(self, event: yaml.MappingStartEvent | yaml.SequenceStartEvent) -> None:
         line = _line(event)
         if event.tag is not None and event.tag not in _COLLECTION_TAGS:
-            raise Refused(line, self._path(), f"the tag {event.tag} is not understood", "remove the tag")
+            remedy = "remove the tag, or write quotes around a text that starts with !"
+            raise Refused(line, self._path(), "this tag is not understood", remedy)
         if len(self._stack) >= MAX_DEPTH_LEVELS:
             raise Refused(line, self._path(), f"nested deeper than {MAX_DEPTH_LEVELS} levels", "flatten the document")
         mapping = isinstance(event, yaml.MappingStartEvent)
@@ -153,8 +154,9 @@ class Builder:
     def _aliased(self, event: yaml.AliasEvent) -> Node:
         line = _line(event)
         if event.anchor not in self._anchors:
-            problem, remedy = f"the alias *{event.anchor} has no anchor before it", f"define &{event.anchor} above it"
-            raise Refused(line, self._path(), problem, remedy)
+            # Not by its name: a password that starts with an asterisk, and no quotes around it, looks the same.
+            remedy = "define its anchor above it, or write quotes around a text that starts with *"
+            raise Refused(line, self._path(), "this alias has no anchor before it", remedy)
         node = self._anchors[event.anchor]
         if node is None:
             raise Refused(line, self._path(), f"the alias *{event.anchor} lies inside itself", "remove the alias")
@@ -163,7 +165,8 @@ class Builder:
     def _resolve(self, event: yaml.ScalarEvent) -> Scalar:
         if event.tag is not None and event.tag not in _SCALAR_TAGS and event.tag != "!":
             line = _line(event)
-            raise Refused(line, self._path(), f"the tag {event.tag} is not understood", "remove the tag")
+            remedy = "remove the tag, or write quotes around a text that starts with !"
+            raise Refused(line, self._path(), "this tag is not understood", remedy)
         text: str = event.value
         if event.tag in ("!", _CORE_TAG + "str") or (event.tag is None and not event.implicit[0]):
             return text

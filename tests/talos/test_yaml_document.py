@@ -81,7 +81,7 @@ def test_merge_keys_work_and_own_fields_win() -> None:
         (b"a: 1\nb: \xff", 2, "not UTF-8"),
         ("a: &x [*x]", 1, "inside itself"),
         ("a: *x", 1, "no anchor"),
-        ("a: !thing 1", 1, "tag !thing"),
+        ("a: !thing 1", 1, "this tag"),
         ("? [a]\n: 1", 1, "a key is a list"),
         ("a: 1\nb: {<<: 1}", 2, "merge key"),
         ("[" * (MAX_DEPTH_LEVELS + 1), 1, "nested deeper"),

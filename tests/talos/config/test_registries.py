@@ -117,6 +117,11 @@ def test_a_key_of_another_certificate_is_refused(tmp_path: Path) -> None:
     assert "no pair" in fault.problem
 
 
+@pytest.mark.parametrize("mark", ["*", "!", "%", "@", "`", '"', "'", "[", "{", "!<", "- ", "? "])
+def test_a_password_that_lacks_its_quotes_is_not_shown_either(mark: str) -> None:
+    faults_of(f"{{config: {{a.io: {{auth: {{username: u, password: {mark}{SECRET}}}}}}}}}")
+
+
 NOT_PEM = packed(SECRET.encode())
 LONG_SECRET = SECRET * (MAX_SECRET_CHARACTERS // len(SECRET) + 1)
 
