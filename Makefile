@@ -18,6 +18,7 @@ examples: setup
 	@$(BIN)/python -m examples.build
 
 run: setup examples
+	@sh tools/debian_packages.sh squashfs-tools || true
 	@$(BIN)/python -m examples.run $(STATE)
 
 lint: setup

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from anyio import to_thread
 
 from cosi.controller.controller import Controller
@@ -12,12 +10,10 @@ from cosi.controller.runtime import Runtime
 from resources import boot_image, boot_status
 from resources.boot_image import BootImage
 from resources.boot_status import BootStatus, BootStatusSpec
-from talos.extensions.activation import ActivationError, activate
+from talos.extensions.activation import Activated, ActivationError, ActiveRoot
+from talos.extensions.bootimage import BootImage as Installed
 from talos.extensions.bootimage import BootImageError
 from talos.extensions.slots import Slots
-
-ACTIVATION = "unpacked read-only"
-"""How the layers become a tree here; mounting them needs privileges that a node may not have."""
 
 
 class BootController(Controller):
@@ -27,7 +23,7 @@ class BootController(Controller):
     inputs = (weak(BootImage, id=boot_image.ID),)
     outputs = (exclusive(BootStatus),)
 
-    def __init__(self, slots: Slots, *, root: Path) -> None:
+    def __init__(self, slots: Slots, root: ActiveRoot) -> None:
         self._slots = slots
         self._root = root
 
@@ -43,11 +39,21 @@ class BootController(Controller):
                 installed = await to_thread.run_sync(self._slots.current)
                 if installed is None or installed.name != image.spec.name:
                     continue
-                await to_thread.run_sync(activate, installed, self._root)
+                activated = await to_thread.run_sync(self._boot, installed)
             except (ActivationError, BootImageError, OSError) as error:
-                failed = active.model_copy(update={"problem": str(error)})
+                failed = active.model_copy(update={"problem": str(error), "failed": image.spec.name})
                 await runtime.modify(BootStatus.new(boot_status.ID, failed))
-                raise  # to be tried again, later each time
-            runtime.log.info("booted", image=installed.name, extensions=len(installed.layers), root=str(self._root))
-            spec = BootStatusSpec(image=installed.name, root=str(self._root), activation=ACTIVATION)
+                raise  # to be tried again, later each time, unless there is another image to boot
+            root, how = str(self._root.path), str(activated)
+            count = len(installed.layers)
+            runtime.log.info("booted", image=installed.name, extensions=count, root=root, activation=how)
+            fallback = image.spec.fallback
+            spec = BootStatusSpec(image=installed.name, root=root, activation=how, fallback=fallback)
             await runtime.modify(BootStatus.new(boot_status.ID, spec))
+
+    def _boot(self, image: Installed) -> Activated:
+        """Activate an image; a node that ends in the middle of it finds out when it starts again."""
+        self._slots.begin_boot(image)
+        activated = self._root.activate(image)
+        self._slots.end_boot(image)
+        return activated

@@ -3,12 +3,12 @@
 The first start installs what is valid, as soon as each extension has either passed or failed: a node with some of its
 extensions is better than one with none. An upgrade is all or nothing, because it could take away what runs: while one
 extension is not valid, it is refused, and the node goes on with what it has. The plan always says how desired, staged
-and active differ, and why.
+and active differ, and why. An image that does not boot gives way to the one before it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -17,8 +17,9 @@ from anyio import to_thread
 from cosi.controller.controller import Controller
 from cosi.controller.dependencies import exclusive, weak
 from cosi.controller.runtime import Runtime
-from resources import boot_image, machine_config, upgrade_request
+from resources import boot_image, boot_status, machine_config, upgrade_request
 from resources.boot_image import BootImage, BootImageSpec
+from resources.boot_status import BootStatus
 from resources.extension_image import ExtensionImage, FetchState
 from resources.extension_manifest import ExtensionManifest, Verdict
 from resources.extension_plan import ExtensionPlan, ExtensionPlanSpec, PlanState
@@ -65,6 +66,7 @@ class InstallController(Controller):
         weak(ExtensionImage),
         weak(ExtensionManifest),
         weak(UpgradeRequest, id=upgrade_request.ID),
+        weak(BootStatus, id=boot_status.ID),
     )
     outputs = (exclusive(BootImage), exclusive(ExtensionPlan))
 
@@ -75,7 +77,7 @@ class InstallController(Controller):
     async def run(self, runtime: Runtime) -> None:
         """Install when it is time to, and keep the plan up to date."""
         async for _ in runtime.reconcile():
-            installed = await to_thread.run_sync(self._slots.current)
+            installed = await self._bootable(runtime)
             if installed is not None:
                 await self._publish(runtime, installed)  # what is installed boots, whatever the config says
             if await runtime.find(MachineConfig, machine_config.ID) is None:
@@ -90,17 +92,43 @@ class InstallController(Controller):
                 for plan in plans(candidates, installed):
                     await runtime.modify(plan)
 
-    async def _publish(self, runtime: Runtime, installed: Installed) -> None:
-        def rename(image: BootImage) -> BootImage:
-            return image.with_spec(image.spec.model_copy(update={"name": installed.name}))
+    async def _bootable(self, runtime: Runtime) -> Installed | None:
+        """Return the image that is to boot; the one before where it is damaged, or did not come up healthy."""
+        name = await to_thread.run_sync(self._slots.current_name)
+        status = await runtime.find(BootStatus, boot_status.ID)
+        if name is None:
+            return None
+        try:
+            installed = await to_thread.run_sync(self._slots.current)
+            if status is None or status.spec.failed != name:
+                return installed
+            reason = status.spec.problem
+        except BootImageError as error:
+            installed, reason = None, str(error)
+        other = await to_thread.run_sync(self._slots.fall_back, name, reason)
+        if other is None:
+            if installed is None:
+                raise BootImageError(self._slots.directory / name, reason, "there is no other image to boot")
+            return installed
+        runtime.log.warning("fell back", image=other.name, given_up=name, reason=reason)
+        fallback = f"{name} was given up for {other.name}: {reason}"
+        await runtime.modify(BootImage.new(boot_image.ID, BootImageSpec()), _updating(fallback=fallback))
+        return other
 
+    async def _publish(self, runtime: Runtime, installed: Installed) -> None:
+        rename = _updating(name=installed.name, warnings=installed.warnings)
         await runtime.modify(BootImage.new(boot_image.ID, BootImageSpec()), rename)
 
     async def _first_install(self, runtime: Runtime, candidates: Sequence[Candidate]) -> Installed | None:
         if any(candidate.state is PlanState.PENDING for candidate in candidates):
             return None
         left_out = [candidate.id for candidate in candidates if candidate.state is PlanState.FAILED]
-        installed = await self._install(candidates)
+        try:
+            installed = await self._install(candidates)
+        except (BootImageError, OSError) as error:
+            outcome = f"the extensions could not be installed: {error}"
+            await runtime.modify(BootImage.new(boot_image.ID, BootImageSpec()), _updating(outcome=outcome))
+            raise  # to be tried again, later each time
         runtime.log.info("installed", image=installed.name, layers=len(installed.layers), left_out=left_out)
         return installed
 
@@ -111,6 +139,8 @@ class InstallController(Controller):
         known = await runtime.find(BootImage, boot_image.ID)
         if asked is None or (known is not None and known.spec.request == asked.spec.request):
             return installed
+        if asked.spec.rollback:
+            return await self._roll_back(runtime, installed, asked.spec.request)
         if any(candidate.waits_for(asked.spec.request) for candidate in candidates):
             return installed  # the answer comes when all have been looked up again, and passed or failed
         failed = [candidate for candidate in candidates if candidate.state is PlanState.FAILED]
@@ -130,6 +160,19 @@ class InstallController(Controller):
         await runtime.modify(BootImage.new(boot_image.ID, answer))
         return installed
 
+    async def _roll_back(self, runtime: Runtime, installed: Installed, request: str) -> Installed:
+        other = await to_thread.run_sync(self._slots.other)
+        if other is None:
+            outcome = "rollback refused, nothing was changed: there is no other image to boot"
+        else:
+            await to_thread.run_sync(self._slots.select, other.name)
+            outcome = f"rolled back from {installed.name} to {other.name}"
+        runtime.log.info("rollback", outcome=outcome)
+        name = (other or installed).name
+        answer = BootImageSpec(name=name, request=request, upgraded=other is not None, outcome=outcome)
+        await runtime.modify(BootImage.new(boot_image.ID, answer))
+        return other or installed
+
     async def _install(self, candidates: Sequence[Candidate]) -> Installed:
         layers = [
             BootLayer(each.id, each.image, each.manifest, each.metadata)
@@ -137,6 +180,10 @@ class InstallController(Controller):
             if each.metadata is not None
         ]
         return await to_thread.run_sync(self._slots.install, layers, self._store)
+
+
+def _updating(**changes: object) -> Callable[[BootImage], BootImage]:
+    return lambda image: image.with_spec(image.spec.model_copy(update=changes))
 
 
 def plans(candidates: Sequence[Candidate], installed: Installed | None) -> Sequence[ExtensionPlan]:

@@ -9,6 +9,7 @@ from typing import Final
 
 import anyio
 import msgspec
+from anyio import to_thread
 
 from controllers.boot import BootController
 from controllers.config import ConfigController
@@ -42,8 +43,11 @@ from resources.extension_status import ExtensionStatus
 from resources.machine_config import MachineConfig
 from resources.registries_config import RegistriesConfig
 from resources.upgrade_request import UpgradeRequest
+from talos.extensions.activation import ActiveRoot, Way
 from talos.extensions.blobs import BlobStore
+from talos.extensions.bootimage import Recipe
 from talos.extensions.oci import Platform
+from talos.extensions.release import Release
 from talos.extensions.slots import Slots
 
 DEFAULT_TALOS_VERSION: Final = "v1.11.0"
@@ -73,6 +77,7 @@ RESOURCES: Final = (
 class NodeOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What a node is started with. `state` is a directory of its own; everything it keeps lies there.
 
+    Boot images are made of `initramfs`, where there is one; `ways` to activate them are tried in order.
     `on_overdue` is called, from another thread, when controllers have not stopped in time.
     """
 
@@ -82,6 +87,8 @@ class NodeOptions(msgspec.Struct, frozen=True, kw_only=True):
     transport: Transport = Transport.NATIVE
     talos_version: str = DEFAULT_TALOS_VERSION
     platform: Platform = msgspec.field(default_factory=Platform.of_this_machine)
+    initramfs: Path | None = None
+    ways: Sequence[Way] = tuple(Way)
     plugins: Sequence[Plugin] = ()
     on_overdue: Callable[[], None] | None = None
 
@@ -94,26 +101,33 @@ async def running(options: NodeOptions) -> AsyncIterator[State]:
     state = State(MemoryState())
     await announce(state, registry, {meta.NAMESPACE: "What describes all other resources.", **names.DESCRIPTIONS})
     host = Host(state, registry, on_overdue=options.on_overdue)
-    for controller in controllers(options):
+    root = ActiveRoot(options.state / "root", options.ways)
+    await to_thread.run_sync(root.deactivate)  # what a node that was killed left mounted
+    for controller in controllers(options, root):
         await host.add(controller, BUILT_IN)
     await add_to(host, options.plugins)
     served = serving(state, registry, options.addresses, host=host, transport=options.transport)
-    async with served, anyio.create_task_group() as tasks:
-        await tasks.start(host.run)
-        yield state
-        tasks.cancel_scope.cancel()
+    try:
+        async with served, anyio.create_task_group() as tasks:
+            await tasks.start(host.run)
+            yield state
+            tasks.cancel_scope.cancel()
+    finally:
+        with anyio.CancelScope(shield=True):
+            await to_thread.run_sync(root.deactivate)
 
 
-def controllers(options: NodeOptions) -> Sequence[Controller | QController]:
+def controllers(options: NodeOptions, root: ActiveRoot) -> Sequence[Controller | QController]:
     """Return the node's controllers, in the order in which an extension passes through them."""
     store = BlobStore(options.state / "blobs")
-    slots = Slots(options.state / "boot")
+    recipe = Recipe(Release.parse(options.talos_version), options.initramfs)
+    slots = Slots(options.state / "boot", recipe)
     config = options.config.absolute()
     return (
         ConfigController(config, kept=options.state / "config.yaml"),
         ExtensionFetchController(store, base_directory=config.parent, platform=options.platform),
         ExtensionValidateController(store, talos_version=options.talos_version),
         InstallController(store, slots),
-        BootController(slots, root=options.state / "root"),
+        BootController(slots, root),
         ExtensionStatusController(),
     )

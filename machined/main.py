@@ -25,6 +25,13 @@ def cli() -> None:
 )  # fmt: skip
 @click.option("--talos-version", metavar="VERSION", help="Judge extensions by the rules of this Talos version.")
 @click.option(
+    "--initramfs", type=click.Path(path_type=Path, dir_okay=False), help="Add the extensions to this initramfs as well."
+)
+@click.option(
+    "--activation", type=click.Choice(["auto", "mounted", "namespace", "unpacked"]), default="auto", show_default=True,
+    help="How the extensions become one tree; the best way that this machine allows unless told.",
+)  # fmt: skip
+@click.option(
     "--controller", "references", metavar="MODULE:CLASS", multiple=True, help="Run this controller as well; repeatable."
 )
 @click.option(
@@ -42,6 +49,8 @@ def run(
     socket: str | None,
     transport: str,
     talos_version: str | None,
+    initramfs: Path | None,
+    activation: str,
     references: tuple[str, ...],
     plugins: Path | None,
     no_entry_points: bool,
@@ -53,8 +62,18 @@ def run(
     from machined import node
 
     sources = Sources(references, plugins, entry_points=not no_entry_points)
-    options = {"transport": transport, "log_format": log_format, "log_level": log_level}
-    node.run(config, state, socket, talos_version, sources=sources, **options)
+    node.run(
+        config,
+        state,
+        socket,
+        talos_version,
+        sources=sources,
+        initramfs=initramfs,
+        activation=activation,
+        transport=transport,
+        log_format=log_format,
+        log_level=log_level,
+    )
 
 
 @cli.command()
@@ -65,6 +84,15 @@ def upgrade(server: str | None, dry_run: bool) -> None:
     from machined import upgrade as command
 
     command.run(server, dry_run=dry_run)
+
+
+@cli.command()
+@click.option("-s", "--server", metavar="ADDRESS", help="unix:PATH or HOST:PORT; the local socket unless told.")
+def rollback(server: str | None) -> None:
+    """Boot the image that was installed before the one that is active."""
+    from machined import upgrade as command
+
+    command.run(server, rollback=True)
 
 
 @cli.group()

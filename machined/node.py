@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
+from typing import Final
 
 import anyio
 import click
@@ -15,7 +16,12 @@ from cosi.rpc import address
 from cosi.rpc.serving import Transport
 from machined.alone import alone_in
 from machined.assembly import DEFAULT_TALOS_VERSION, NodeOptions, running
+from talos.extensions.activation import Way
+from talos.extensions.initramfs import InitramfsError, check
 from talos.extensions.versions import parse_version
+
+ANY_WAY: Final = "auto"
+"""The best way to activate extensions that this machine allows."""
 
 _log = structlog.get_logger(component="node")
 
@@ -27,6 +33,8 @@ def run(
     talos_version: str | None,
     *,
     sources: Sources,
+    initramfs: Path | None,
+    activation: str,
     transport: str,
     log_format: str,
     log_level: str,
@@ -40,15 +48,19 @@ def run(
             addresses=(address.Address(path=socket or address.default_socket()),),
             transport=Transport(transport),
             talos_version=talos_version or DEFAULT_TALOS_VERSION,
+            initramfs=initramfs.absolute() if initramfs is not None else None,
+            ways=tuple(Way) if activation == ANY_WAY else (Way(activation),),
             plugins=sources.load(),
             on_overdue=loops.leave,
         )
         parse_version(options.talos_version)
+        if options.initramfs is not None:
+            check(options.initramfs)
         if not config.absolute().parent.is_dir():
             raise NotADirectoryError(f"there is no directory {config.absolute().parent} that --config could be in")
         with alone_in(options.state, what="node", option="--state"):
             loops.run(_run, options)
-    except ValueError as error:
+    except (ValueError, InitramfsError) as error:
         raise click.ClickException(str(error)) from None
 
 

@@ -1,4 +1,4 @@
-"""`machined upgrade`: ask a running node for an upgrade, and wait for the answer."""
+"""`machined upgrade` and `rollback`: ask a running node for another boot image, and wait for the answer."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ UPGRADE_SECONDS: Final = 600.0
 """How long an upgrade may take, the fetching of images included."""
 
 
-def run(server: str | None, *, dry_run: bool = False) -> None:
-    """Upgrade, or only ask what that would do, and print what came of it. Raises click.ClickException."""
+def run(server: str | None, *, dry_run: bool = False, rollback: bool = False) -> None:
+    """Upgrade, roll back, or only ask what that would do, and print what came of it. Raises click.ClickException."""
     try:
         where = address.parse(server) if server else address.Address(path=address.default_socket())
-        outcome, done = anyio.run(_plan if dry_run else _upgrade, where)
+        outcome, done = anyio.run(_plan, where) if dry_run else anyio.run(_ask, where, rollback)
     except errors.Unavailable as error:
         raise click.ClickException(f"no node answers on {where}: is it running? ({error})") from None
     except (errors.StateError, ValueError) as error:
@@ -70,12 +70,13 @@ def _line(plan: ExtensionPlan) -> str:
             return f"{spec.state:<8} {plan.id}  {spec.message}"
 
 
-async def _upgrade(where: address.Address) -> tuple[str, bool]:
+async def _ask(where: address.Address, rollback: bool) -> tuple[str, bool]:
     request = secrets.token_hex(8)
     async with connected(where, Registry((UpgradeRequest, BootImage))) as remote:
         state = State(remote)
         with anyio.fail_after(UPGRADE_SECONDS):
-            await state.modify(UpgradeRequest.new(upgrade_request.ID, UpgradeRequestSpec(request=request)))
+            spec = UpgradeRequestSpec(request=request, rollback=rollback)
+            await state.modify(UpgradeRequest.new(upgrade_request.ID, spec))
 
             def answered(event: Event) -> bool:
                 resource = event.resource

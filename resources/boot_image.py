@@ -16,12 +16,15 @@ class BootImageSpec(Spec):
     """The installed image's name, and what became of the last upgrade that was asked for.
 
     `request` is the one that was dealt with, `upgraded` whether it was granted, `outcome` the answer in words.
+    `fallback` says which image was given up, and why; `warnings` which files of extensions hide those of others.
     """
 
     name: str = field(1, default="")
     request: str = field(2, default="", omit_empty=True)
     upgraded: bool = field(3, default=False, omit_empty=True)
     outcome: str = field(4, default="", omit_empty=True)
+    fallback: str = field(5, default="", omit_empty=True)
+    warnings: tuple[str, ...] = field(6, default=(), omit_empty=True)
 
 
 class BootImage(Resource[BootImageSpec]):
@@ -30,5 +33,9 @@ class BootImage(Resource[BootImageSpec]):
     definition = Definition(
         type=f"BootImages.{names.DOMAIN}",
         default_namespace=names.RUNTIME,
-        columns=(PrintColumn("Name", "{.name}"), PrintColumn("Outcome", "{.outcome}")),
+        columns=(
+            PrintColumn("Name", "{.name}"),
+            PrintColumn("Outcome", "{.outcome}"),
+            PrintColumn("Fallback", "{.fallback}"),
+        ),
     )

@@ -15,13 +15,16 @@ ID: Final = "boot"
 class BootStatusSpec(Spec):
     """The active boot image, where its tree lies, and in which way it was activated.
 
-    `problem` says why an image could not be activated; `image` is then still the one that was active before.
+    `problem` says why the image `failed` could not be booted; `image` is then still the one that was active before.
+    `fallback` says of which image it took the place, and why.
     """
 
     image: str = field(1, default="")
     root: str = field(2, default="")
     activation: str = field(3, default="")
     problem: str = field(4, default="", omit_empty=True)
+    failed: str = field(5, default="", omit_empty=True)
+    fallback: str = field(6, default="", omit_empty=True)
 
 
 class BootStatus(Resource[BootStatusSpec]):
@@ -36,5 +39,6 @@ class BootStatus(Resource[BootStatusSpec]):
             PrintColumn("Activation", "{.activation}"),
             PrintColumn("Root", "{.root}"),
             PrintColumn("Problem", "{.problem}"),
+            PrintColumn("Fallback", "{.fallback}"),
         ),
     )

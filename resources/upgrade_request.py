@@ -1,4 +1,4 @@
-"""UpgradeRequest: somebody asks for an upgrade. The answer is in the BootImage."""
+"""UpgradeRequest: somebody asks for an upgrade, or for the image before. The answer is in the BootImage."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ ID: Final = "upgrade"
 
 
 class UpgradeRequestSpec(Spec):
-    """`request` is different each time, so that asking again is noticed."""
+    """`request` is different each time, so that asking again is noticed; `rollback` asks for the image before."""
 
     request: str = field(1, default="")
+    rollback: bool = field(2, default=False, omit_empty=True)
 
 
 class UpgradeRequest(Resource[UpgradeRequestSpec]):

@@ -73,7 +73,7 @@ def _unpack_own(original: Path, root: Path, release: Release) -> str:
     remedy = "give the initramfs of a Talos release, or leave out extensions with kernel modules"
     if not initramfs.extract(original, ROOT_IMAGE, image):
         raise InitramfsError(original, f"holds no {ROOT_IMAGE}, whose kernel modules are needed", remedy)
-    extract_squashfs(image, release.modules, root)
+    extract_squashfs(image, root, release.modules)
     image.unlink()
     modules = root / release.modules
     kernels = sorted(path.name for path in modules.iterdir()) if modules.is_dir() else []

@@ -2,6 +2,8 @@
 
     DIRECTORY/0001/        complete boot images, numbered as they were built
     DIRECTORY/current      a link to one of them
+    DIRECTORY/NNNN/boots   how often that image has begun to boot without ever being healthy
+    DIRECTORY/NNNN/failed  why that image is not booted any more
     DIRECTORY/.*.partial   what a crash left; removed when the slots are opened
 
 At every moment `current` leads to a complete image, or nowhere before the first installation. One process owns the
@@ -18,9 +20,13 @@ from pathlib import Path
 
 from talos.extensions import bootimage
 from talos.extensions.blobs import BlobStore, sync_directory
-from talos.extensions.bootimage import PARTIAL_SUFFIX, BootImage, BootImageError, BootLayer
+from talos.extensions.bootimage import PARTIAL_SUFFIX, BootImage, BootImageError, BootLayer, Recipe
 
 CURRENT = "current"
+MAX_UNHEALTHY_BOOTS = 3
+"""How often a node may end while it boots an image before that image is held to be the reason."""
+
+_BOOTS, _FAILED = "boots", "failed"
 
 _NAME = re.compile(r"[0-9]{4,9}")
 
@@ -28,15 +34,16 @@ _NAME = re.compile(r"[0-9]{4,9}")
 class Slots:
     """The boot images of a node."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, recipe: Recipe) -> None:
         self.directory = directory
+        self._recipe = recipe
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         for path in directory.glob(f".*{PARTIAL_SUFFIX}"):
             _remove(path)
 
     def current(self) -> BootImage | None:
         """Return the image that boots next; None before the first installation. Raises BootImageError if damaged."""
-        name = self._current_name()
+        name = self.current_name()
         return bootimage.load(self.directory / name) if name is not None else None
 
     def names(self) -> tuple[str, ...]:
@@ -49,12 +56,13 @@ class Slots:
         The image that boots already is returned as it is where it is made of the same layers. Raises BootImageError,
         and then the image that booted before still does.
         """
-        before = self._current_name()
+        before = self.current_name()
+        running = None
         with contextlib.suppress(BootImageError):  # a damaged image is a reason to install, not against it
             running = self.current()
-            if running is not None and running.is_made_of(layers):
+            if running is not None and running.is_made_of(layers, self._recipe):
                 return running
-        image = bootimage.build(layers, store, self.directory / self._next_name())
+        image = bootimage.build(layers, store, self.directory / self._next_name(), self._recipe, before=running)
         self.select(image.name)
         self.prune(keep=() if before is None else (before,))
         return image
@@ -67,9 +75,49 @@ class Slots:
         link.rename(self.directory / CURRENT)
         sync_directory(self.directory)
 
+    def begin_boot(self, image: BootImage) -> None:
+        """Note that an image begins to boot. Raises BootImageError where it has too often, and never was healthy."""
+        path = image.directory / _BOOTS
+        begun = int(path.read_text() or "0") if path.is_file() else 0
+        if begun >= MAX_UNHEALTHY_BOOTS:
+            problem = f"the node ended {begun} times while it booted this image"
+            raise BootImageError(image.directory, problem, "boot the previous image, or install the extensions again")
+        self._note(image.name, _BOOTS, str(begun + 1))
+
+    def end_boot(self, image: BootImage) -> None:
+        """Note that an image that began to boot is healthy."""
+        (image.directory / _BOOTS).unlink(missing_ok=True)
+
+    def fall_back(self, name: str, reason: str) -> BootImage | None:
+        """Let the other image boot from now on, because the one of this name cannot; None where there is no other.
+
+        One that has failed itself is no other. Raises OSError.
+        """
+        other = self.other()
+        if other is not None:
+            if self._path(name).is_dir():
+                self._note(name, _FAILED, reason)
+            self.select(other.name)
+        return other
+
+    def other(self) -> BootImage | None:
+        """Return the newest image that could boot in place of the one that does; None where there is none."""
+        current = self.current_name()
+        for name in reversed(self.names()):
+            if name != current and not (self.directory / name / _FAILED).exists():
+                with contextlib.suppress(BootImageError):
+                    return bootimage.load(self.directory / name)
+        return None
+
+    def _note(self, name: str, file: str, content: str) -> None:
+        note = self._partial(name)
+        bootimage.write_durably(note, content.encode())
+        note.rename(self.directory / name / file)
+        sync_directory(self.directory / name)
+
     def prune(self, *, keep: Collection[str] = ()) -> tuple[str, ...]:
         """Remove all images but the one that boots and those named; return the names of the removed."""
-        kept = {self._current_name(), *keep}
+        kept = {self.current_name(), *keep}
         removed = tuple(name for name in self.names() if name not in kept)
         for name in removed:
             self._discard(name)
@@ -83,7 +131,8 @@ class Slots:
             raise BootImageError(self.directory / name, "this names no boot image", "give a number such as 0001")
         return self.directory / name
 
-    def _current_name(self) -> str | None:
+    def current_name(self) -> str | None:
+        """Return the name of the image that boots next, whole or not."""
         try:
             return self._path(os.readlink(self.directory / CURRENT)).name
         except FileNotFoundError:

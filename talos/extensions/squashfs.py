@@ -60,9 +60,9 @@ def write_squashfs(tree: Tree, target: Path, *, compression: Compression) -> Non
             raise ToolError(f"mksquashfs could not write {target}: {_tail(complaints)}")
 
 
-def extract_squashfs(image: Path, directory: str, target: Path) -> None:
-    """Unpack one directory of an image below `target`. Raises ToolError."""
-    run_tool("unsquashfs", "squashfs-tools", "-no-xattrs", "-n", "-f", "-d", str(target), str(image), directory)
+def extract_squashfs(image: Path, target: Path, *directories: str) -> None:
+    """Unpack an image, or only some of its directories, below `target`. Raises ToolError."""
+    run_tool("unsquashfs", "squashfs-tools", "-no-xattrs", "-n", "-f", "-d", str(target), str(image), *directories)
 
 
 def run_tool(name: str, package: str, *arguments: str) -> None:

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from talos.extensions.mounts import unmount_below
+
 BIN = Path(sys.executable).parent
 PATIENCE_SECONDS = 30.0
 TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
@@ -51,7 +53,10 @@ def cosi(*arguments: str, socket: Path) -> "subprocess.CompletedProcess[str]":
 def machined_run(
     directory: Path, config: Path, *options: str, environment: Mapping[str, str] | None = None
 ) -> Iterator[Node]:
-    """Run a node with its state and socket in a directory; it is killed at the end if it still runs."""
+    """Run a node with its state and socket in a directory; it is stopped at the end if it still runs.
+
+    What a killed one has mounted is taken away.
+    """
     socket = directory / "run/cosi.sock"
     log = directory / "log"
     with log.open("ab") as stream:
@@ -62,8 +67,13 @@ def machined_run(
         try:
             yield Node(process, socket, log)
         finally:
-            process.kill()
-            process.wait()
+            process.terminate()
+            try:
+                process.wait(PATIENCE_SECONDS)
+            finally:
+                process.kill()
+                process.wait()
+                unmount_below(directory)
 
 
 @contextmanager

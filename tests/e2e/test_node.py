@@ -11,8 +11,10 @@ import pytest
 from resources.boot_status import BootStatus
 from resources.extension_image import ExtensionImage
 from resources.extension_status import ExtensionStatus
+from talos.extensions.mounts import mounted_below
 from tests.e2e.conftest import wait_for
 from tests.e2e.programs import Node, cosi, machined_run, watching
+from tests.programs import may_have_namespaces
 from tests.talos.registry_server import PASSWORD, USER, RegistryServer
 
 HELLO = "oci:images:hello-v1.0.0"
@@ -89,9 +91,29 @@ def test_a_killed_node_starts_again_with_what_it_had(site: Path) -> None:
     with machined_run(site, config) as second:
         status = wait_for(second, ExtensionStatus, HELLO_ID)
         boot = wait_for(second, BootStatus, "boot")
+        assert (Path(boot.spec.root) / "usr/local").is_dir()
 
     assert status.spec.metadata.name == "hello"
-    assert (Path(boot.spec.root) / "usr/local").is_dir()
+
+
+@pytest.mark.parametrize("activation", ["auto", "namespace", "unpacked"])
+def test_what_a_killed_node_left_active_goes_with_the_next_and_nothing_is_left_at_the_end(
+    site: Path, activation: str
+) -> None:
+    if activation == "namespace" and not may_have_namespaces():
+        pytest.skip("not allowed on this machine")
+    config = write_config(site, HELLO)
+    with machined_run(site, config, "--activation", activation) as first:
+        wait_for(first, ExtensionStatus, HELLO_ID)
+        first.stop(signal.SIGKILL)
+        with machined_run(site, config, "--activation", activation) as second:
+            wait_for(second, ExtensionStatus, HELLO_ID)
+            trees = [path for path in (site / "state").glob(".root.*") if path.is_dir()]
+            assert second.stop() == 0
+
+    assert len(trees) == 1
+    assert list((site / "state").glob("*root*")) == []
+    assert mounted_below(site) == []
 
 
 @pytest.mark.parametrize("lines_before_the_kill", [1, 2, 3, 4])

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from resources import config_status, machine_config
+from resources import boot_image, config_status, machine_config
+from resources.boot_image import BootImage
 from resources.boot_status import BootStatus
 from resources.config_status import ConfigStatus
 from resources.extension_image import ExtensionImage, FetchState
@@ -15,6 +16,8 @@ from resources.extension_manifest import ExtensionManifest, Verdict
 from resources.extension_plan import PlanState
 from resources.extension_spec import ExtensionSpec
 from resources.machine_config import MachineConfig
+from talos.extensions.activation import ActivationError, ActiveRoot, Way
+from talos.extensions.bootimage import BootImage as Installed
 from talos.extensions.reference import extension_id
 from tests.scenarios.node import Site, active, until, until_active, until_gone, until_planned, upgrade
 from tests.talos.extensions import archives
@@ -37,6 +40,8 @@ async def test_the_first_start_installs_and_boots_what_the_config_asks_for(site:
         verdict = await state.get(ExtensionManifest, extension_id(0, first))
         boot = await state.get(BootStatus, "boot")
         listed = await active(state)
+        assert (Path(boot.spec.root) / "usr/local/bin/first").read_bytes() == b"content"
+        assert "001.oci-images-second.sqsh" in (Path(boot.spec.root) / "etc/extensions.yaml").read_text()
 
     assert status.spec.image == "001.oci-images-second.sqsh"
     assert status.spec.metadata.name == "sample"
@@ -45,8 +50,7 @@ async def test_the_first_start_installs_and_boots_what_the_config_asks_for(site:
     assert image.spec.state is FetchState.READY
     assert image.spec.manifest.startswith("sha256:")
     assert verdict.spec.verdict is Verdict.VALID
-    assert (Path(boot.spec.root) / "usr/local/bin/first").read_bytes() == b"content"
-    assert "001.oci-images-second.sqsh" in (Path(boot.spec.root) / "etc/extensions.yaml").read_text()
+    assert not Path(boot.spec.root).exists()  # all is unmounted on shutdown
 
 
 async def test_a_later_change_of_the_config_is_staged_until_an_upgrade(site: Site) -> None:
@@ -120,6 +124,95 @@ async def test_an_upgrade_asks_for_nothing_that_a_digest_pins(site: Site) -> Non
         answer = await upgrade(state)
 
         assert answer.outcome == "upgraded: nothing had changed"
+
+
+async def test_an_image_that_does_not_come_up_healthy_gives_way_to_the_one_before(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = site.add_good_image("first"), site.add_good_image("second")
+    site.write_config(first)
+    healthy = ActiveRoot._check_health
+
+    def check_health(root: ActiveRoot, image: Installed, tree: Path, way: Way) -> None:
+        if image.name == "0002":
+            raise ActivationError(root.path, "the second is ill", "heal it")
+        healthy(root, image, tree, way)
+
+    monkeypatch.setattr(ActiveRoot, "_check_health", check_health)
+    async with site.node() as state:
+        await until_active(state, 0, first)
+        site.write_config(first, second)
+        await until_planned(state, 1, second, lambda plan: plan.state is PlanState.STAGED)
+        await upgrade(state)
+
+        boot = await until(state, BootStatus, "boot", lambda boot: boot.spec.fallback != "")
+        assert boot.spec.image == "0001"
+        assert boot.spec.problem == ""
+        assert boot.spec.fallback.startswith("0002 was given up for 0001: ")
+        assert "the second is ill" in boot.spec.fallback
+        assert (Path(boot.spec.root) / "usr/local/bin/first").exists()
+        assert await active(state) == ["000.oci-images-first"]
+        await until_planned(state, 1, second, lambda plan: plan.state is PlanState.STAGED)
+
+
+async def test_a_node_whose_image_was_damaged_while_it_was_off_boots_the_other(site: Site) -> None:
+    first, second = site.add_good_image("first"), site.add_good_image("second")
+    site.write_config(first)
+    async with site.node() as state:
+        await until_active(state, 0, first)
+        site.write_config(first, second)
+        await until_planned(state, 1, second, lambda plan: plan.state is PlanState.STAGED)
+        await upgrade(state)
+        await until_active(state, 1, second)
+    (site.options.state / "boot/0002/layers/001.oci-images-second.sqsh").write_bytes(b"hsqs, once")
+
+    async with site.node() as state:
+        boot = await until(state, BootStatus, "boot", lambda boot: boot.spec.image != "")
+        assert boot.spec.image == "0001"
+        assert "is not what was installed" in boot.spec.fallback
+
+
+async def test_a_rollback_boots_the_image_before(site: Site) -> None:
+    first, second = site.add_good_image("first"), site.add_good_image("second")
+    site.write_config(first)
+    async with site.node() as state:
+        await until_active(state, 0, first)
+        site.write_config(second)
+        await until_planned(state, 0, second, lambda plan: plan.state is PlanState.STAGED)
+        await upgrade(state)
+        await until_active(state, 0, second)
+
+        answer = await upgrade(state, "back", rollback=True)
+
+        assert answer.outcome == "rolled back from 0002 to 0001"
+        boot = await until(state, BootStatus, "boot", lambda boot: boot.spec.image == "0001")
+        assert (Path(boot.spec.root) / "usr/local/bin/first").exists()
+
+
+async def test_a_rollback_without_an_image_before_is_refused(site: Site) -> None:
+    image = site.add_good_image()
+    site.write_config(image)
+    async with site.node() as state:
+        await until_active(state, 0, image)
+
+        answer = await upgrade(state, rollback=True)
+
+        assert not answer.upgraded
+        assert answer.outcome == "rollback refused, nothing was changed: there is no other image to boot"
+
+
+async def test_files_that_two_extensions_bring_are_told(site: Site) -> None:
+    first = site.add_image("first", archives.file("rootfs/usr/local/both"))
+    second = site.add_image("second", archives.file("rootfs/usr/local/both"))
+    site.write_config(first, second)
+    async with site.node() as state:
+        await until_active(state, 1, second)
+
+        image = await state.get(BootImage, boot_image.ID)
+
+        assert image.spec.warnings == (
+            "/usr/local/both: also in 001.oci-images-second; the node sees that of 000.oci-images-first",
+        )
 
 
 async def test_removing_an_extension_leaves_nothing_of_it_in_the_store(site: Site) -> None:

@@ -4,11 +4,14 @@ import tarfile
 from pathlib import Path
 
 from talos.extensions.blobs import BlobStore
-from talos.extensions.bootimage import BootLayer
+from talos.extensions.bootimage import BootLayer, Recipe
 from talos.extensions.manifest import Compatibility, Constraint, Metadata
 from talos.extensions.reference import extension_id
+from talos.extensions.release import Release
 from tests.talos.extensions.archives import extension, image
 from tests.talos.extensions.puller import blob, manifest_of
+
+RECIPE = Recipe(Release.parse("v1.11.0"))
 
 
 def boot_layer(

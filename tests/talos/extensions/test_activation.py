@@ -1,17 +1,20 @@
 """A root shows exactly the boot image's extensions, read-only, and changes at once."""
 
+import errno
 import os
 import stat
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from talos.extensions import bootimage
-from talos.extensions.activation import ActivationError, activate, deactivate
+from talos.extensions import bootimage, mounts
+from talos.extensions.activation import ActivationError, ActiveRoot, Way
 from talos.extensions.blobs import BlobStore
 from talos.extensions.bootimage import BootImage
+from tests.programs import may_have_namespaces, may_mount
 from tests.talos.extensions.archives import directory, file, symlink
-from tests.talos.extensions.installed import boot_layer
+from tests.talos.extensions.installed import RECIPE, boot_layer
 
 
 @pytest.fixture
@@ -38,12 +41,25 @@ def image(store: BlobStore, tmp_path: Path) -> BootImage:
         directory("rootfs/usr/local/away"),
         file("rootfs/usr/local/away/evil", b"would be written through the link"),
     )
-    return bootimage.build([first, second], store, tmp_path / "image")
+    return bootimage.build([first, second], store, tmp_path / "image", RECIPE)
+
+
+POSSIBLE: dict[Way, Callable[[], bool]] = {Way.MOUNTED: may_mount, Way.NAMESPACE: may_have_namespaces}
+
+
+@pytest.fixture(params=list(Way))
+def active(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[ActiveRoot]:
+    """Return a root for each way to activate."""
+    if request.param is not Way.UNPACKED and not POSSIBLE[request.param]():
+        pytest.skip("not allowed on this machine")
+    active = ActiveRoot(tmp_path / "node/root", (request.param,))
+    yield active
+    active.deactivate()
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return tmp_path / "node/root"
+def root(active: ActiveRoot) -> Path:
+    return active.path
 
 
 def files_below(root: Path) -> dict[str, str]:
@@ -55,8 +71,8 @@ def files_below(root: Path) -> dict[str, str]:
     return found
 
 
-def test_the_earlier_extension_lies_on_top(image: BootImage, root: Path) -> None:
-    activate(image, root)
+def test_the_earlier_extension_lies_on_top(image: BootImage, root: Path, active: ActiveRoot) -> None:
+    active.activate(image)
 
     assert files_below(root) == {
         "etc/extensions.yaml": image.extensions_file.read_text(),
@@ -70,8 +86,20 @@ def test_the_earlier_extension_lies_on_top(image: BootImage, root: Path) -> None
     assert not Path("/tmp/evil").exists()
 
 
-def test_nothing_can_be_written_and_nothing_runs_as_another(image: BootImage, root: Path) -> None:
-    activate(image, root)
+def test_nothing_can_be_written_where_it_is_mounted(image: BootImage, root: Path, active: ActiveRoot) -> None:
+    activated = active.activate(image)
+
+    if activated.way is Way.UNPACKED:
+        pytest.skip("its files may be written to by root; see the next promise")
+    for path in ("new", "usr/local/both", "etc/extensions.yaml"):
+        with pytest.raises(OSError, match="Read-only file system"):
+            (root / path).open("a")
+    assert os.statvfs(root).f_flag & os.ST_NOSUID
+
+
+def test_what_is_unpacked_may_be_written_by_nobody_and_runs_as_nobody_else(image: BootImage, tmp_path: Path) -> None:
+    root = tmp_path / "node/root"
+    ActiveRoot(root, (Way.UNPACKED,)).activate(image)
 
     modes = {
         str(path.relative_to(root)): stat.S_IMODE(path.lstat().st_mode)
@@ -82,61 +110,97 @@ def test_nothing_can_be_written_and_nothing_runs_as_another(image: BootImage, ro
     assert (modes["usr/local/both"], modes["usr/local/setuid"], modes["usr"]) == (0o555, 0o555, 0o555)
 
 
-def test_activating_again_replaces_all_and_leaves_nothing(image: BootImage, root: Path, store: BlobStore) -> None:
-    empty = bootimage.build([], store, image.directory.with_name("empty"))
-    activate(image, root)
+def test_activating_again_replaces_all_and_leaves_nothing(
+    image: BootImage, root: Path, active: ActiveRoot, store: BlobStore
+) -> None:
+    empty = bootimage.build([], store, image.directory.with_name("empty"), RECIPE)
+    active.activate(image)
 
-    activate(empty, root)
+    active.activate(empty)
 
     assert list(files_below(root)) == ["etc/extensions.yaml"]
     assert len(os.listdir(root.parent)) == 2
 
 
-def test_a_damaged_archive_changes_nothing(image: BootImage, root: Path, store: BlobStore) -> None:
-    empty = bootimage.build([], store, image.directory.with_name("empty"))
-    activate(empty, root)
-    archive = image.archive(image.layers[1])
-    archive.write_bytes(archive.read_bytes().replace(b"own", b"0wn"))
+def test_a_damaged_layer_changes_nothing(image: BootImage, root: Path, active: ActiveRoot, store: BlobStore) -> None:
+    empty = bootimage.build([], store, image.directory.with_name("empty"), RECIPE)
+    active.activate(empty)
+    layer = image.path(image.files[1])
+    layer.write_bytes(layer.read_bytes()[:-1] + b"x")
 
     with pytest.raises(ActivationError, match="is not what was installed; boot the previous image"):
-        activate(image, root)
+        active.activate(image)
 
     assert list(files_below(root)) == ["etc/extensions.yaml"]
     assert len(os.listdir(root.parent)) == 2
 
 
-def test_what_others_put_there_is_not_touched(image: BootImage, root: Path) -> None:
+def test_what_others_put_there_is_not_touched(image: BootImage, root: Path, active: ActiveRoot) -> None:
     root.mkdir(parents=True)
     (root / "precious").touch()
 
     with pytest.raises(ActivationError, match="this is a directory with files"):
-        activate(image, root)
+        active.activate(image)
 
     assert os.listdir(root) == ["precious"]
 
 
-def test_an_empty_directory_gives_way(image: BootImage, root: Path) -> None:
+def test_an_empty_directory_gives_way(image: BootImage, root: Path, active: ActiveRoot) -> None:
     root.mkdir(parents=True)
 
-    activate(image, root)
+    active.activate(image)
 
     assert (root / "usr/local/own").read_text() == "own"
 
 
-def test_what_a_crash_left_is_removed_by_the_next_activation(image: BootImage, root: Path) -> None:
+def test_what_a_crash_left_is_removed_by_the_next_activation(image: BootImage, root: Path, active: ActiveRoot) -> None:
     left = root.parent / ".root.0123.partial"
     (left / "usr").mkdir(parents=True)
     (left / "usr").chmod(0o555)
 
-    activate(image, root)
+    active.activate(image)
 
     assert not left.exists()
 
 
-def test_deactivating_takes_all_away_and_may_be_repeated(image: BootImage, root: Path) -> None:
-    activate(image, root)
+def test_deactivating_takes_all_away_and_may_be_repeated(image: BootImage, root: Path, active: ActiveRoot) -> None:
+    active.activate(image)
 
-    deactivate(root)
-    deactivate(root)
+    active.deactivate()
+    active.deactivate()
 
     assert os.listdir(root.parent) == []
+
+
+def test_what_a_killed_node_left_mounted_goes_when_the_next_one_starts(
+    image: BootImage, root: Path, active: ActiveRoot
+) -> None:
+    killed = ActiveRoot(root, (active.activate(image).way,))
+    active.activate(image)
+
+    killed.deactivate()
+
+    assert os.listdir(root.parent) == []
+    assert mounts.mounted_below(root.parent) == []
+
+
+def test_the_next_best_way_is_taken_and_the_reason_is_told(
+    image: BootImage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted", "/dev/loop-control")
+
+    monkeypatch.setattr(mounts, "mount_image", refuse)
+    active = ActiveRoot(tmp_path / "node/root", (Way.MOUNTED, Way.UNPACKED))
+
+    activated = active.activate(image)
+
+    assert activated.way is Way.UNPACKED
+    assert str(activated).startswith("unpacked read-only (not mounted: [Errno 1] Operation not permitted")
+    active.deactivate()
+
+
+def test_no_extensions_make_a_root_too(active: ActiveRoot, store: BlobStore, tmp_path: Path) -> None:
+    active.activate(bootimage.build([], store, tmp_path / "empty", RECIPE))
+
+    assert (active.path / "etc/extensions.yaml").exists()

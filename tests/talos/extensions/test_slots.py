@@ -9,16 +9,16 @@ import pytest
 
 from talos.extensions.blobs import BlobStore
 from talos.extensions.bootimage import BootImageError, BootLayer
-from talos.extensions.slots import Slots
+from talos.extensions.slots import MAX_UNHEALTHY_BOOTS, Slots
 from tests.talos.extensions.archives import device, file
-from tests.talos.extensions.installed import boot_layer
+from tests.talos.extensions.installed import RECIPE, boot_layer
 
 ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
 def slots(tmp_path: Path) -> Slots:
-    return Slots(tmp_path / "slots")
+    return Slots(tmp_path / "slots", RECIPE)
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_what_is_installed_boots(slots: Slots, layers: list[BootLayer], store: B
     image = slots.install(layers, store)
 
     assert slots.current() == image
-    assert Slots(slots.directory).current() == image
+    assert Slots(slots.directory, RECIPE).current() == image
 
 
 def test_the_image_before_stays_and_older_ones_go(slots: Slots, layers: list[BootLayer], store: BlobStore) -> None:
@@ -80,9 +80,9 @@ def test_a_damaged_image_is_told_and_installing_repairs_it(
     slots: Slots, layers: list[BootLayer], store: BlobStore
 ) -> None:
     damaged = slots.install(layers, store)
-    damaged.archive(damaged.layers[0]).unlink()
+    damaged.path(damaged.files[0]).unlink()
 
-    with pytest.raises(BootImageError, match=r"the archive of 000\.oci-images-one is missing"):
+    with pytest.raises(BootImageError, match=r"the layer 000\.oci-images-one\.sqsh is missing"):
         slots.current()
     assert slots.install(layers, store).name == "0002"
     assert slots.current() is not None
@@ -108,12 +108,58 @@ def test_an_image_that_is_not_there_cannot_be_chosen(slots: Slots) -> None:
         slots.select("0007")
 
 
+def test_an_image_that_cannot_boot_gives_way_to_the_one_before(
+    slots: Slots, layers: list[BootLayer], store: BlobStore
+) -> None:
+    first = slots.install(layers[:1], store)
+    second = slots.install(layers, store)
+
+    assert slots.fall_back(second.name, "it does not mount") == first
+    assert slots.current() == first
+    assert (second.directory / "failed").read_text() == "it does not mount"
+
+
+def test_an_image_that_failed_is_no_way_back(slots: Slots, layers: list[BootLayer], store: BlobStore) -> None:
+    first = slots.install(layers[:1], store)
+    second = slots.install(layers, store)
+    slots.fall_back(second.name, "it does not mount")
+
+    assert slots.fall_back(first.name, "nor does this") is None
+    assert slots.current() == first
+
+
+def test_an_image_during_whose_boot_the_node_keeps_ending_is_not_booted_again(
+    slots: Slots, layers: list[BootLayer], store: BlobStore
+) -> None:
+    image = slots.install(layers, store)
+    for _ in range(MAX_UNHEALTHY_BOOTS):
+        slots.begin_boot(image)
+
+    with pytest.raises(BootImageError, match="the node ended 3 times while it booted this image"):
+        slots.begin_boot(image)
+
+
+def test_a_healthy_boot_forgives_what_was_before(slots: Slots, layers: list[BootLayer], store: BlobStore) -> None:
+    image = slots.install(layers, store)
+    for _ in range(MAX_UNHEALTHY_BOOTS + 1):
+        slots.begin_boot(image)
+        slots.end_boot(image)
+
+
+def test_layers_that_stay_are_not_packed_again(slots: Slots, layers: list[BootLayer], store: BlobStore) -> None:
+    before = slots.install(layers[:2], store)
+    after = slots.install(layers, store)
+
+    assert [after.path(file).samefile(before.path(file)) for file in before.files] == [True, True]
+
+
 CRASHING = """
 import os, pathlib, sys
 from talos.extensions.blobs import BlobStore
 from talos.extensions.bootimage import BootLayer
 from talos.extensions.manifest import Metadata
-from talos.extensions.slots import Slots
+from talos.extensions.slots import MAX_UNHEALTHY_BOOTS, Slots
+from tests.talos.extensions.installed import RECIPE
 
 CHANGES = ("os.rename", "os.symlink", "os.mkdir", "os.remove", "os.rmdir")
 
@@ -126,7 +172,7 @@ def install(crash_at):
             if left == 0:
                 os._exit(9)
     layer = BootLayer(*sys.argv[3:], Metadata(name="new", version="2"))
-    slots, store = Slots(pathlib.Path(sys.argv[1])), BlobStore(pathlib.Path(sys.argv[2]))
+    slots, store = Slots(pathlib.Path(sys.argv[1]), RECIPE), BlobStore(pathlib.Path(sys.argv[2]))
     sys.addaudithook(countdown)
     slots.install([layer], store)
     os._exit(0)
@@ -155,10 +201,10 @@ def test_a_crash_at_any_step_leaves_a_complete_image_that_boots(
             installer.stdin.flush()
             code = int(installer.stdout.readline())
 
-            after = Slots(slots.directory)
+            after = Slots(slots.directory, RECIPE)
             booting = after.current()
             assert booting is not None
-            assert booting == old or booting.is_made_of([new])
+            assert booting == old or booting.is_made_of([new], RECIPE)
             assert not [name for name in os.listdir(slots.directory) if name.endswith(".partial")]
             if code == 0:
                 break
@@ -169,4 +215,4 @@ def test_a_crash_at_any_step_leaves_a_complete_image_that_boots(
     assert code == 0
     assert step > 5
     assert booting is not None
-    assert booting.is_made_of([new])
+    assert booting.is_made_of([new], RECIPE)
