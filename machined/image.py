@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import click
 
 from machined.pulling import image_cache, parsed, pulled, refuse_on, say
+from machined.unchanged import BuildRecords, Report
 from talos.extensions import imager
 from talos.extensions.blobs import BlobCorrupt, BlobMissing, BlobStore
+from talos.extensions.bootimage import digest_of_file
 from talos.extensions.image import PulledImage
 from talos.extensions.imager import Built, Extension
 from talos.extensions.initramfs import InitramfsError, check
@@ -18,9 +21,12 @@ from talos.extensions.inspection import examine
 from talos.extensions.oci import Platform
 from talos.extensions.reference import Reference, extension_id
 from talos.extensions.release import Release
-from talos.extensions.squashfs import ToolError, find_tool
+from talos.extensions.squashfs import ToolError, find_tool, tool_version
 from talos.extensions.tar_stream import TarFault
 from talos.extensions.tree import ROOTFS
+
+BUILDER: Final = 1
+"""Grows when the same inputs make other bytes than before."""
 
 
 def run(
@@ -34,11 +40,25 @@ def run(
         find_tool("mksquashfs", "squashfs-tools")
         with image_cache(cache) as store:
             images = pulled(references, store, wanted_platform)
-            judged = _judged(references, images, store, talos_version)
-            built = imager.build(initramfs, judged, output.absolute(), release=release, progress=say)
+            records = BuildRecords(store.directory.parent / "built")
+            made_of = [
+                (reference.text, image.manifest_digest) for reference, image in zip(references, images, strict=True)
+            ]
+            inputs = (made_of, talos_version, digest_of_file(initramfs), BUILDER, tool_version())
+            report = records.find(inputs, output)
+            if report is not None:
+                say(f"{output} is up to date")
+            else:
+                judged = _judged(references, images, store, talos_version)
+                built = imager.build(initramfs, judged, output.absolute(), release=release, progress=say)
+                report = _report(built, output)
+                records.add(inputs, output, report)
     except (ValueError, InitramfsError, ToolError, TarFault, BlobMissing, BlobCorrupt) as error:
         raise click.ClickException(str(error)) from None
-    _report(built, output)
+    for warning in report.warnings:
+        sys.stderr.write(f"warning: {warning}\n")
+    for line in report.lines:
+        sys.stdout.write(f"{line}\n")
 
 
 def _judged(
@@ -57,9 +77,8 @@ def _judged(
     return extensions
 
 
-def _report(built: Built, output: Path) -> None:
-    for overlap in built.overlaps:
-        sys.stderr.write(f"warning: {overlap}\n")
-    for layer in built.layers:
-        sys.stdout.write(f"{layer.image}  {layer.metadata.name} {layer.metadata.version}  {layer.size} bytes\n")
-    sys.stdout.write(f"{output}  {built.size} bytes\n")
+def _report(built: Built, output: Path) -> Report:
+    lines = [
+        f"{layer.image}  {layer.metadata.name} {layer.metadata.version}  {layer.size} bytes" for layer in built.layers
+    ]
+    return Report([*map(str, built.overlaps)], [*lines, f"{output}  {built.size} bytes"])

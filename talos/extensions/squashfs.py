@@ -84,6 +84,13 @@ def find_tool(name: str, package: str) -> str:
     return path
 
 
+def tool_version() -> str:
+    """Return what mksquashfs calls itself: another one may make other bytes. Raises ToolError."""
+    command = [find_tool("mksquashfs", "squashfs-tools"), "-version"]
+    said = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, env=_environment()).stdout  # noqa: S603
+    return said[:MAX_MESSAGE_CHARACTERS].partition(b"\n")[0].decode("utf-8", "replace")
+
+
 def _environment() -> dict[str, str]:
     """Return ours in plain words; SOURCE_DATE_EPOCH and the times given on the command line exclude each other."""
     return {**{key: value for key, value in os.environ.items() if key != "SOURCE_DATE_EPOCH"}, "LC_ALL": "C"}

@@ -54,6 +54,20 @@ def test_the_kernel_finds_the_extensions_behind_what_was_there(site: Path) -> No
     ]
 
 
+def test_a_second_build_of_the_same_does_nothing_until_something_changes(site: Path) -> None:
+    first = build("oci:images:one")
+    made = (site / "out.img").stat()
+
+    second = build("oci:images:one")
+
+    assert "out.img is up to date" in second.output
+    assert (site / "out.img").stat().st_mtime_ns == made.st_mtime_ns
+    assert first.stdout == second.stdout
+    (site / "out.img").write_bytes(b"something else")
+    assert "up to date" not in build("oci:images:one").output
+    assert "up to date" not in build("oci:images:one", version="v1.10.0").output
+
+
 def test_every_fault_is_told_and_nothing_is_written(site: Path) -> None:
     result = build("oci:images:one", "oci:images:bad")
 
