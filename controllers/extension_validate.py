@@ -18,7 +18,7 @@ from resources.extension_manifest import ExtensionFault, ExtensionManifest, Exte
 from resources.extension_manifest import Verdict as Decision
 from resources.extension_metadata import ExtensionMetadata
 from talos.extensions.blobs import BlobCorrupt, BlobMissing, BlobStore
-from talos.extensions.faults import Fault
+from talos.extensions.faults import Fault, summary
 from talos.extensions.image import load_image
 from talos.extensions.inspection import inspect
 from talos.extensions.verdict import Verdict
@@ -82,7 +82,7 @@ def _published(image: ExtensionImage, verdict: Verdict) -> ExtensionManifestSpec
         manifest=image.spec.manifest,
         verdict=Decision.INVALID if faults else Decision.VALID,
         metadata=_metadata(verdict),
-        problem=_summary(verdict.faults),
+        problem=summary(verdict.faults),
         faults=faults,
     )
 
@@ -91,11 +91,3 @@ def _metadata(verdict: Verdict) -> ExtensionMetadata:
     if verdict.manifest is None:
         return ExtensionMetadata()
     return ExtensionMetadata.model_validate(verdict.manifest.metadata.model_dump())
-
-
-def _summary(faults: tuple[Fault, ...]) -> str:
-    if not faults:
-        return ""
-    fault = faults[0]
-    first = f"{fault.rule}: {fault.path}: {fault.problem}" if fault.path else f"{fault.rule}: {fault.problem}"
-    return first if len(faults) == 1 else f"{first} (and {len(faults) - 1} more)"

@@ -14,6 +14,7 @@ from anyio import to_thread
 from controllers.boot import BootController
 from controllers.config import ConfigController
 from controllers.extension_fetch import ExtensionFetchController
+from controllers.extension_service import ExtensionServiceController
 from controllers.extension_status import ExtensionStatusController
 from controllers.extension_validate import ExtensionValidateController
 from controllers.install import InstallController
@@ -38,6 +39,7 @@ from resources.config_status import ConfigStatus
 from resources.extension_image import ExtensionImage
 from resources.extension_manifest import ExtensionManifest
 from resources.extension_plan import ExtensionPlan
+from resources.extension_service import ExtensionService
 from resources.extension_spec import ExtensionSpec
 from resources.extension_status import ExtensionStatus
 from resources.machine_config import MachineConfig
@@ -68,6 +70,7 @@ RESOURCES: Final = (
     ExtensionManifest,
     ExtensionPlan,
     ExtensionStatus,
+    ExtensionService,
     UpgradeRequest,
     BootImage,
     BootStatus,
@@ -130,4 +133,5 @@ def controllers(options: NodeOptions, root: ActiveRoot) -> Sequence[Controller |
         InstallController(store, slots),
         BootController(slots, root),
         ExtensionStatusController(),
+        ExtensionServiceController(),
     )
