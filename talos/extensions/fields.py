@@ -7,24 +7,26 @@ number or a boolean is the text that was written: Go reads `version: 1.0` into a
 from collections.abc import Iterator
 
 from talos import yaml_document
-from talos.extensions.faults import Fault
+from talos.extensions.faults import MAX_FAULTS, Fault
 from talos.extensions.member_path import shown
 from talos.yaml_node import Node
 
 MAX_ITEMS = 1000  # in one list; a service has a dozen arguments
+MAX_TEXT_CHARACTERS = 64 * 1024  # in all values together: only aliases can make more of a file of that size
 
 # What Go takes for a boolean where it expects one, beside true and false.
 _BOOLEANS = {"y": True, "Y": True, "yes": True, "on": True, "n": False, "N": False, "no": False, "off": False}
 
 
 class Findings:
-    """The faults of one file, in the order in which they are found."""
+    """The faults of one file, in the order in which they are found, up to MAX_FAULTS."""
 
     def __init__(self, file: str, *, malformed: str) -> None:
         """Collect faults of `file`; `malformed` is the rule that a file breaks which cannot be read."""
         self._file = file
         self._malformed = malformed
         self._faults: list[Fault] = []
+        self._characters = 0
 
     @property
     def faults(self) -> tuple[Fault, ...]:
@@ -33,11 +35,17 @@ class Findings:
     def add(self, rule: str, line: int, path: str, problem: str, remedy: str) -> None:
         """Note that the field at `path` breaks a rule."""
         where = f"line {line}: {path}: " if path else f"line {line}: "
-        self._faults.append(Fault(rule, self._file, f"{where}{problem}", remedy))
+        if len(self._faults) < MAX_FAULTS:
+            self._faults.append(Fault(rule, self._file, f"{where}{problem}", remedy))
 
     def malformed(self, line: int, path: str, problem: str, remedy: str) -> None:
         """Note that the field at `path` is not of the kind it should be."""
         self.add(self._malformed, line, path, problem, remedy)
+
+    def takes(self, text: str) -> bool:
+        """Count a value that is read; false where the values of the file have become too long together."""
+        self._characters += len(text)
+        return self._characters <= MAX_TEXT_CHARACTERS
 
 
 class Fields:
@@ -106,6 +114,10 @@ class Fields:
             return ""
         if node.kind != "scalar":
             self._findings.malformed(node.line, path, f"this is {node.kind_in_words}", "write text here")
+            return ""
+        if not self._findings.takes(node.text):
+            problem = f"the file's values are longer than {MAX_TEXT_CHARACTERS} characters together"
+            self._findings.malformed(node.line, path, problem, "repeat less by aliases")
             return ""
         return node.text
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from talos.extensions.faults import Fault
+from talos.extensions.faults import MAX_FAULTS, Fault
 from talos.extensions.member_path import shown
 from talos.extensions.services import MAX_SERVICE_BYTES, Service, parse_service
 
@@ -62,7 +62,7 @@ def read_services(root: Path) -> tuple[ServiceFile, ...]:
     if len(usable) > MAX_FILES:
         problem = f"{len(usable)} service files; {MAX_FILES} are read"
         faults.append(_fault("", problem, "use fewer extensions, or merge their services"))
-    return (*((ServiceFile("", faults=tuple(faults[:MAX_FILES])),) if faults else ()), *found)
+    return (*((ServiceFile("", faults=tuple(faults[:MAX_FAULTS])),) if faults else ()), *found)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import pytest
 
+from talos.extensions.faults import MAX_FAULTS
 from talos.extensions.fields import MAX_ITEMS
 from talos.extensions.services import (
     MAX_SERVICE_BYTES,
@@ -162,3 +163,20 @@ def test_every_broken_rule_is_named(text: bytes, expected: list[str]) -> None:
     assert service is None
     assert [f"{fault.rule}: {fault.problem}" for fault in faults] == expected
     assert all(fault.path == FILE and fault.remedy for fault in faults)
+
+
+def test_aliases_do_not_make_a_service_of_more_text_than_its_file_may_hold() -> None:
+    long = b'"' + b"x" * 1000 + b'"'
+    text = SMALLEST.replace(b"\nr", b"\n  args: [&a " + long + b", *a" * 900 + b"]\nr")
+
+    service, faults = parse_service(text, file=FILE)
+
+    assert service is None
+    assert faults[0].rule == "service-malformed"
+    assert "args[65]: the file's values are longer than 65536 characters together" in faults[0].problem
+
+
+def test_a_flood_of_faults_is_cut() -> None:
+    text = SMALLEST.replace(b"\nr", b"\n  args: [" + b"{}," * MAX_ITEMS + b"]\nr")
+
+    assert len(parse_service(text, file=FILE)[1]) == MAX_FAULTS
