@@ -89,8 +89,9 @@ def parse_manifest(text: bytes) -> tuple[ExtensionManifest | None, tuple[Fault, 
 class _Fields:
     """The fields of one mapping, with faults for those that are not what they should be."""
 
-    def __init__(self, node: Node | None, path: str, faults: list[Fault]) -> None:
+    def __init__(self, node: Node | None, path: str, faults: list[Fault], *, refused: bool = False) -> None:
         self._node = node
+        self._refused = refused  # something else stands here, and what it lacks is no fault of its own
         self._path = path
         self._faults = faults
 
@@ -116,7 +117,7 @@ class _Fields:
         """Return a field that must be there, in one short line."""
         before = len(self._faults)
         text = self.text(key).strip()
-        if len(self._faults) > before:
+        if self._refused or len(self._faults) > before:
             return ""
         if not text:
             self._faults.append(_malformed(self.line(key), self._at(key), "missing", f"add `{key}: …`"))
@@ -131,7 +132,7 @@ class _Fields:
         if node is not None and node.kind != "mapping":
             problem = f"this is {node.kind_in_words}, not a mapping"
             self._faults.append(_malformed(node.line, self._at(key), problem, "write a mapping here"))
-            node = None
+            return _Fields(None, self._at(key), self._faults, refused=True)
         return _Fields(node, self._at(key), self._faults)
 
     def _at(self, key: str) -> str:
