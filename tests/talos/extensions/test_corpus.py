@@ -29,7 +29,9 @@ async def said_of(kind: Kind, directory: Path) -> str:
     else:
         _, verdict = examine(image, store, talos_version=NODE)
         message = "\n".join(map(_line, verdict.faults))
-    return re.sub(r"sha256:[0-9a-f]{64}", "sha256:…", message.replace(str(directory / "layout"), "LAYOUT"))
+    return re.sub(
+        r"(sha256[:/]|sha512[:/])[0-9a-f]{64,128}", r"\1…", message.replace(str(directory / "layout"), "LAYOUT")
+    )
 
 
 def _line(fault: Fault) -> str:
@@ -58,11 +60,6 @@ def contents(directory: Path) -> set[tuple[str, int]]:
 
 
 def unverified(store: Path) -> list[Path]:
-    """Return what lies in a store without being a blob under its own digest."""
-    return [
-        path
-        for path in store.rglob("*")
-        if not path.is_dir()
-        and digest_of(path.read_bytes(), path.parent.name if path.parent.name == "sha512" else "sha256")
-        != f"{path.parent.name}:{path.name}"
-    ]
+    """Return the files in a store that are neither a blob under its own digest nor a part of one on its way."""
+    files = (path for path in store.rglob("*") if not path.is_dir() and path.parent != store / "partial")
+    return [path for path in files if f"{path.parent.name}:{path.name}" != digest_of(path.read_bytes())]
