@@ -22,4 +22,4 @@ _ALL = (
 )
 
 CORPUS: dict[str, Kind] = {kind.name: kind for kind in _ALL}
-assert len(CORPUS) == len(_ALL), "two kinds have one name"
+assert len({kind.slug for kind in _ALL}) == len(_ALL), "two kinds have one name"

@@ -199,14 +199,14 @@ BLOBS = (
     of_blob("changed manifest blob", f"expected sha256:… but got sha256:…; {_TAMPERED}", "manifest", changed),
     of_blob("changed configuration blob", f"expected sha256:… but got sha256:…; {_TAMPERED}", "config", changed),
     of_blob("changed layer blob", f"expected sha256:… but got sha256:…; {_TAMPERED}", "layers", changed),
-    of_blob("longer layer blob", f"expected 2560 bytes of sha256:… but got more; {_TAMPERED}", "layers", longer),
+    of_blob("longer layer blob", f"expected 3072 bytes of sha256:… but got more; {_TAMPERED}", "layers", longer),
     of_blob(
-        "shorter layer blob", f"expected 2560 bytes of sha256:… but got 2559 bytes; {_TAMPERED}", "layers", shorter
+        "shorter layer blob", f"expected 3072 bytes of sha256:… but got 3071 bytes; {_TAMPERED}", "layers", shorter
     ),
     Kind(
         "layer promised too large",
         promised_size("layers", 9999),
-        f"expected 9999 bytes of sha256:… but got 2560 bytes; {_TAMPERED}",
+        f"expected 9999 bytes of sha256:… but got 3072 bytes; {_TAMPERED}",
     ),
     Kind(
         "layer promised empty",

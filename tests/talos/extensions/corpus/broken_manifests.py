@@ -2,7 +2,7 @@
 
 from talos.extensions.rules import ALLOWED_PATHS
 from tests.talos.extensions.archives import MANIFEST
-from tests.talos.extensions.corpus.kind import Kind, of_layers, of_members
+from tests.talos.extensions.corpus.kind import NODE, Kind, of_layers, of_members
 from tests.talos.extensions.corpus.raw_tar import END, directory, file, hardlink, symlink
 
 _SYNTAX = "correct the syntax at this line [manifest-malformed]"
@@ -142,9 +142,9 @@ MANIFESTS = (
     ),
     of_manifest(
         "constraint that this node does not meet",
-        "made for Talos >= v1.11.0, this node runs v1.10.0; "
+        f"made for Talos >= v1.12.0, this node runs {NODE}; "
         "use an extension built for this version [talos-incompatible]",
-        constrained(">= v1.11.0"),
+        constrained(">= v1.12.0"),
     ),
 )
 

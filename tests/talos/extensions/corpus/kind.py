@@ -6,6 +6,7 @@ error's class where the image could not be pulled at all.
 """
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from tests.talos.extensions.archives import CONFIG_TYPE, LAYER_TYPE, MANIFEST, M
 from tests.talos.extensions.corpus import raw_tar
 
 TAG = "v1"
-CONFIG = b'{"os":"linux","architecture":"amd64"}'
+NODE = "v1.11.0"
+"""The Talos of the node that the images are for."""
 GOOD = raw_tar.file("manifest.yaml", MANIFEST) + raw_tar.directory("rootfs")
 """What stands at the start of an extension without faults."""
 
@@ -36,6 +38,16 @@ class Kind(msgspec.Struct, frozen=True):
     def slug(self) -> str:
         """Return the name as it may stand in a path."""
         return "".join(letter if letter.isalnum() else "-" for letter in self.name.lower())
+
+    @property
+    def problem(self) -> str:
+        """Return what is wrong first of all, without the remedy and the rule."""
+        return self.message.partition("; ")[0]
+
+
+def as_promised(message: str, layout: Path) -> str:
+    """Return what was said of a layout as the corpus writes it."""
+    return re.sub(r"(sha256|sha512)([:/])[0-9a-f]{64,128}", r"\1\2…", message.replace(str(layout), "LAYOUT"))
 
 
 def of_layers(name: str, message: str, *layers: bytes | Callable[[], bytes]) -> Kind:
@@ -59,17 +71,22 @@ def write_image(
     layout: Path,
     layers: Sequence[bytes] = (),
     *,
-    config: bytes = CONFIG,
+    config: bytes = b"",
     layer_type: str = LAYER_TYPE,
     change: Callable[[Document], object] = lambda _: None,
 ) -> Document:
-    """Write an image of these layers, or of one without faults; `change` has the last say on its manifest."""
+    """Write an image of these layers, or of one without faults; `change` has the last say on its manifest.
+
+    What is not given is another in every layout, since a store that has a blob already asks no layout for it.
+    """
     writer = LayoutWriter(layout)
+    config = config or json.dumps({"os": "linux", "architecture": "amd64", "author": layout.name}).encode()
+    layers = layers or [extension(raw_tar.file(f"rootfs/usr/local/{layout.name}", b""))]
     document: Document = {
         "schemaVersion": 2,
         "mediaType": MANIFEST_TYPE,
         "config": promise(writer.add(config, CONFIG_TYPE)),
-        "layers": [promise(writer.add(layer, layer_type)) for layer in layers or [extension()]],
+        "layers": [promise(writer.add(layer, layer_type)) for layer in layers],
     }
     change(document)
     write_document(layout, json.dumps(document).encode())
