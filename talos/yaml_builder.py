@@ -75,7 +75,7 @@ class Builder:
                         self._anchors[event.anchor] = node
                     self._place(node, plain=event.implicit[0])
                 case yaml.AliasEvent():
-                    self._place(self._aliased(event), plain=False)
+                    self._place(self._aliased(event), plain=False, line=_line(event))
                 case _:
                     pass
 
@@ -107,7 +107,9 @@ class Builder:
             self._anchors[done.anchor] = node
         self._place(node, plain=False)
 
-    def _place(self, node: Node, *, plain: bool) -> None:
+    def _place(self, node: Node, *, plain: bool, line: int | None = None) -> None:
+        """Put a node where it belongs; `line` is where an alias stands, since its node began elsewhere."""
+        line = node.line if line is None else line
         self._weight += 1
         if not self._stack:
             self.documents.append(node)
@@ -120,9 +122,9 @@ class Builder:
         parent.weight += node.weight
         parent.height = max(parent.height, node.height + 1)
         if max(self._weight, parent.weight) > MAX_NODES:
-            raise Refused(node.line, path, f"more than {MAX_NODES} values", "remove aliases that multiply each other")
+            raise Refused(line, path, f"more than {MAX_NODES} values", "remove aliases that multiply each other")
         if len(self._stack) + node.height > MAX_DEPTH_LEVELS:
-            raise Refused(node.line, path, f"nested deeper than {MAX_DEPTH_LEVELS} levels", "flatten the document")
+            raise Refused(line, path, f"nested deeper than {MAX_DEPTH_LEVELS} levels", "flatten the document")
         if parent.fields is None:
             parent.items.append(node)
             return

@@ -51,8 +51,9 @@ class Findings:
 class Fields:
     """The fields of one mapping; what is asked of it and is not as it should be becomes a finding."""
 
-    def __init__(self, node: Node | None, path: str, findings: Findings) -> None:
+    def __init__(self, node: Node | None, path: str, findings: Findings, *, refused: bool = False) -> None:
         self._node = node
+        self.refused = refused  # something else stands here, and what it lacks is no fault of its own
         self._path = path
         self._findings = findings
 
@@ -125,7 +126,7 @@ class Fields:
         if node is not None and node.kind not in ("mapping", "null"):
             problem = f"this is {node.kind_in_words}, not a mapping"
             self._findings.malformed(node.line, path, problem, "write a mapping here")
-            node = None
+            return Fields(None, path, self._findings, refused=True)
         return Fields(node, path, self._findings)
 
     def _items(self, key: str) -> Iterator[tuple[int, Node]]:

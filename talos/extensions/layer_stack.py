@@ -52,6 +52,8 @@ class LayerStack:
         """Take one member of the current layer. Raises TarFault, which concerns this member alone."""
         parts = member_path.split(member.path)
         if not parts:
+            if member.kind is not Kind.DIRECTORY:
+                raise TarFault("path-empty", "the entry has no name", "give it one")
             return
         name = parts[-1]
         if any(part.startswith(_WHITEOUT) for part in parts[:-1]):
@@ -106,6 +108,9 @@ class LayerStack:
             case Kind.SPECIAL:
                 problem = "devices, fifos and sockets have no place in an extension"
                 raise TarFault("special-file", problem, "leave it out")
+            case Kind.UNKNOWN:
+                problem = "this is of a type that is not known"
+                raise TarFault("special-file", problem, "use files, directories and links")
 
     def _place(self, parts: tuple[str, ...], entry: Entry) -> None:
         parent = self._parent(parts)
@@ -130,7 +135,9 @@ class LayerStack:
             if child.entry.kind is not Kind.DIRECTORY:
                 place = "/".join(parts[:depth])
                 problem = f"its parent {member_path.shown(place)} is a {child.entry.kind.value}, not a directory"
-                raise TarFault("parent-not-directory", problem, "put the file where the link points")
+                linked = child.entry.kind is Kind.SYMLINK
+                remedy = "put the file where the link points" if linked else "keep one of the two"
+                raise TarFault("parent-not-directory", problem, remedy)
             node = child
             node.touched = self._layer
         return node

@@ -15,10 +15,10 @@ import msgspec
 
 from talos.extensions import oci
 from talos.extensions.blobs import digest_of
-from talos.extensions.layout import INDEX, MARKER
-from talos.extensions.oci import Descriptor, Index, Platform
+from talos.extensions.layout import INDEX, MARKER, VERSION
+from talos.extensions.oci import Descriptor, Index, LayoutMarker, Platform
 
-_MARKER_CONTENT = b'{"imageLayoutVersion":"1.0.0"}'
+_MARKER_CONTENT = msgspec.json.encode(LayoutMarker(VERSION))
 _INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 
 

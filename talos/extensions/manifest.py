@@ -81,7 +81,7 @@ def _required(fields: Fields, key: str, findings: Findings) -> str:
     """Return a field that must be there, in one short line."""
     before = len(findings.faults)
     text = fields.text(key).strip()
-    if len(findings.faults) > before:
+    if fields.refused or len(findings.faults) > before:
         return ""
     if not text:
         findings.malformed(fields.line(key), fields.at(key), "missing", f"add `{key}: …`")

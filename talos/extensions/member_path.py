@@ -14,7 +14,7 @@ def split(path: str) -> tuple[str, ...]:
     parts = tuple(part for part in path.split("/") if part not in ("", "."))
     if ".." in parts:
         raise TarFault("path-escapes", "the path holds ..", "write it without")
-    _check_bounds(path, parts)
+    _check_bounds(path, parts, "the name")
     return parts
 
 
@@ -31,7 +31,7 @@ def check_symlink(parts: tuple[str, ...], target: str, *, root: tuple[str, ...])
     if absolute and not inside:
         raise TarFault("link-escapes", f"the link to {shown(target)} leaves the image", "link inside the image")
     components = tuple(target.split("/"))
-    _check_bounds(target, components)
+    _check_bounds(target, components, "the link's target")
     level = len(parts) - 1 - (len(root) if inside else 0)
     for component in components:
         if component == "..":
@@ -59,11 +59,11 @@ def shown(text: str) -> str:
     return repr(text if len(text) <= 200 else text[:200] + "…")
 
 
-def _check_bounds(path: str, parts: tuple[str, ...]) -> None:
+def _check_bounds(path: str, parts: tuple[str, ...], what: str) -> None:
     if not path.isprintable():
-        raise TarFault("path-encoding", "the name holds a control character", "use printable characters")
+        raise TarFault("path-encoding", f"{what} holds a control character", "use printable characters")
     if len(path.encode()) > MAX_PATH_BYTES or any(len(part.encode()) > MAX_NAME_BYTES for part in parts):
-        problem = f"longer than {MAX_PATH_BYTES} bytes, or {MAX_NAME_BYTES} in one name"
+        problem = f"{what} is longer than {MAX_PATH_BYTES} bytes, or {MAX_NAME_BYTES} in one name"
         raise TarFault("path-too-long", problem, "use a shorter path")
     if len(parts) > MAX_DEPTH_LEVELS:
-        raise TarFault("path-too-deep", f"deeper than {MAX_DEPTH_LEVELS} directories", "use a flatter tree")
+        raise TarFault("path-too-deep", f"{what} is deeper than {MAX_DEPTH_LEVELS} directories", "use a flatter tree")

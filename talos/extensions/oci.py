@@ -1,10 +1,12 @@
 """The documents of an OCI image as values: an index names a manifest for each platform, a manifest names the layers.
 
 Parsing is strict and bounded, and knows nothing of where the bytes came from. Docker's schema 2 media types mean the
-same things. A document that could be read both as an index and as a manifest is refused, since two readers would see
-two images. Sources: opencontainers/image-spec v1.1, Docker distribution manifest v2 schema 2.
+same things. A document that could be read both as an index and as a manifest, or that gives a key twice, is refused,
+since two readers would see two images.
+Sources: opencontainers/image-spec v1.1, Docker distribution manifest v2 schema 2.
 """
 
+import json
 import platform as machine
 from typing import Self, TypeVar
 
@@ -140,6 +142,12 @@ class ImageConfig(msgspec.Struct, frozen=True):
         return Platform(self.os, self.architecture, self.variant) if self.os and self.architecture else None
 
 
+class LayoutMarker(msgspec.Struct, frozen=True, rename="camel"):
+    """The file that makes a directory an image layout."""
+
+    image_layout_version: str
+
+
 _ABSENT = msgspec.Raw()
 
 
@@ -196,10 +204,39 @@ def parse_config(raw: bytes) -> ImageConfig:
     return _decode(raw, ImageConfig, "image configuration")
 
 
+def parse_marker(raw: bytes) -> LayoutMarker:
+    """Read a layout's marker. Raises MalformedDocument."""
+    return _decode(raw, LayoutMarker, "marker")
+
+
 def _decode(raw: bytes, kind: type[T], what: str) -> T:
     if len(raw) > MAX_MANIFEST_BYTES:
         raise MalformedDocument(f"the {what} is {len(raw)} bytes long, at most {MAX_MANIFEST_BYTES} are read")
     try:
-        return msgspec.json.decode(raw, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        document = msgspec.json.decode(raw, type=kind)
+        # Of a key given twice this decoder takes the last, others the first. Numbers stay text, whatever their length.
+        json.loads(raw.decode(), object_pairs_hook=_unique, parse_int=str, parse_float=str)
+    except UnicodeDecodeError:
+        raise MalformedDocument(f"the {what} cannot be read: it is not UTF-8") from None
+    except RecursionError:
+        raise MalformedDocument(f"the {what} cannot be read: it is nested too deep") from None
+    except _KeyTwice as twice:
+        raise MalformedDocument(f"the {what} gives the key {json.dumps(twice.key[:100])} twice") from None
+    except msgspec.MsgspecError as error:
         raise MalformedDocument(f"the {what} cannot be read: {error}") from None
+    return document
+
+
+class _KeyTwice(Exception):
+    def __init__(self, key: str) -> None:
+        self.key = key
+        super().__init__(key)
+
+
+def _unique(pairs: list[tuple[str, object]]) -> None:
+    """Refuse an object with a key twice, and keep nothing of the others."""
+    seen: set[str] = set()
+    for key, _ in pairs:
+        if key in seen:
+            raise _KeyTwice(key)
+        seen.add(key)

@@ -112,8 +112,8 @@ class PlatformMissing(PullError):
     def __init__(self, reference: str, wanted: str, available: tuple[str, ...]) -> None:
         self.wanted = wanted
         self.available = available
-        has = ", ".join(available) if available else "no platform at all"
-        super().__init__(reference, f"not built for {wanted}, only for {has}", "use an image built for this machine")
+        instead = f"only for {', '.join(available)}" if available else "nor for any other platform"
+        super().__init__(reference, f"not built for {wanted}, {instead}", "use an image built for this machine")
 
 
 class MalformedImage(PullError):

@@ -8,7 +8,8 @@ else they could replace a part of the system. As in Talos a place is a prefix of
 from semver import Version
 
 from talos.extensions.faults import MAX_FAULTS, Fault
-from talos.extensions.manifest import ExtensionManifest, parse_manifest
+from talos.extensions.link_cycles import link_cycles
+from talos.extensions.manifest import MAX_MANIFEST_BYTES, ExtensionManifest, parse_manifest
 from talos.extensions.release import Release
 from talos.extensions.tar_stream import Kind
 from talos.extensions.tree import MANIFEST, ROOTFS, Entry, Tree
@@ -58,8 +59,10 @@ def validate(tree: Tree, *, talos_version: str) -> Verdict:
     if manifest is not None:
         _check_compatibility(manifest, talos_version, faults)
     allowed = allowed_paths(node_version)
-    for path, entry in tree.below(ROOTFS).entries.items():
+    root = tree.below(ROOTFS)
+    for path, entry in root.entries.items():
         _check_file(f"/{path}", entry, allowed, faults)
+    faults.extend(_cycle(links) for links in link_cycles(root))
     return Verdict(manifest, tuple(faults[:MAX_FAULTS]))
 
 
@@ -87,13 +90,25 @@ def _check_top_level(tree: Tree, faults: list[Fault]) -> None:
 
 def _check_manifest(tree: Tree, faults: list[Fault]) -> ExtensionManifest | None:
     if tree.manifest is None:
-        present = tree.entries.get(MANIFEST)
-        problem = "missing" if present is None else f"this {present.kind.value} is no small regular file"
-        faults.append(Fault("manifest-missing", MANIFEST, problem, f"put a {MANIFEST} at the top of the image"))
+        faults.append(_no_manifest(tree.entries.get(MANIFEST)))
         return None
     manifest, found = parse_manifest(tree.manifest)
     faults.extend(found)
     return manifest
+
+
+def _no_manifest(present: Entry | None) -> Fault:
+    """Tell why an image's manifest was not read."""
+    if present is not None and present.size > MAX_MANIFEST_BYTES:
+        problem = f"the file is {present.size} bytes long, at most {MAX_MANIFEST_BYTES} are read"
+        return Fault("manifest-malformed", MANIFEST, problem, "shorten it")
+    if present is None:
+        problem = "missing"
+    elif present.kind is Kind.FILE:
+        problem = "this is a hard link, not a file of its own"
+    else:
+        problem = f"this is a {present.kind.value}, not a regular file"
+    return Fault("manifest-missing", MANIFEST, problem, f"put a {MANIFEST} at the top of the image")
 
 
 def _check_compatibility(manifest: ExtensionManifest, talos_version: str, faults: list[Fault]) -> None:
@@ -118,3 +133,8 @@ def _check_file(path: str, entry: Entry, allowed: tuple[str, ...], faults: list[
     if entry.kind is not Kind.DIRECTORY and not path.startswith(allowed):
         remedy = f"move it to one of {', '.join(allowed)}"
         faults.append(Fault("path-not-allowed", path, "an extension may not put a file there", remedy))
+
+
+def _cycle(links: tuple[str, ...]) -> Fault:
+    way = f" by way of /{links[1]}" if len(links) > 1 else ""
+    return Fault("link-cycle", f"/{links[0]}", f"the link leads to itself{way}", "link to a file")

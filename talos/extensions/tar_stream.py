@@ -39,7 +39,8 @@ class Kind(enum.Enum):
     DIRECTORY = "directory"
     SYMLINK = "symlink"
     HARDLINK = "hard link"
-    SPECIAL = "device, fifo or other special file"
+    SPECIAL = "device or fifo"
+    UNKNOWN = "entry of an unknown type"
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -48,7 +49,7 @@ class Member(msgspec.Struct, frozen=True):
     kind: Kind
     path: str
     mode: int
-    size: int  # of the data that follows; 0 for all but files
+    size: int  # of the data that follows; 0 for all but files and what is unknown
     link: str
 
 
@@ -59,6 +60,7 @@ _KINDS = {
     b"1": Kind.HARDLINK,
     b"2": Kind.SYMLINK,
     b"5": Kind.DIRECTORY,
+    **dict.fromkeys((b"3", b"4", b"6"), Kind.SPECIAL),
 }
 _PAX, _PAX_GLOBAL, _GNU_LONG_NAME, _GNU_LONG_LINK = b"x", b"g", b"L", b"K"
 _EXTENSIONS = frozenset({_PAX, _PAX_GLOBAL, _GNU_LONG_NAME, _GNU_LONG_LINK})
@@ -168,7 +170,7 @@ def _member(header: bytes, extended: dict[str, str]) -> Member:
     if kind_byte == _GNU_SPARSE or any(key.startswith("GNU.sparse.") for key in extended):
         raise TarFault("layer-malformed", "a sparse file, whose data lies elsewhere than its header says")
     path = extended.get("path") or _header_path(header)
-    kind = _KINDS.get(kind_byte, Kind.SPECIAL)
+    kind = _KINDS.get(kind_byte, Kind.UNKNOWN)
     if kind is Kind.FILE and path.endswith("/"):
         kind = Kind.DIRECTORY  # how archives older than POSIX mark one
     size = _number(header[124:136])
@@ -176,7 +178,11 @@ def _member(header: bytes, extended: dict[str, str]) -> Member:
         if not extended["size"].isascii() or not extended["size"].isdigit() or len(extended["size"]) > 20:
             raise TarFault("layer-malformed", "a pax record gives a size that is no number")
         size = int(extended["size"])
-    if size and kind not in (Kind.FILE, Kind.HARDLINK):  # some tools repeat the target's size in a hard link
+    if size and kind not in (
+        Kind.FILE,
+        Kind.HARDLINK,
+        Kind.UNKNOWN,
+    ):  # some tools repeat the target's size in a hard link
         raise TarFault("layer-malformed", f"{path[:200]!r} is a {kind.value} with data")
     link = (extended.get("linkpath") or _text(_until_nul(header[157:257]))) if kind in _LINKS else ""
     return Member(kind, path, _number(header[100:108]) & 0o7777, 0 if kind in _LINKS else size, link)
@@ -211,8 +217,10 @@ def _pax_records(content: bytes) -> dict[str, str]:
 
 
 def _verify_checksum(block: bytes) -> None:
-    expected = _number(block[_CHECKSUM])
-    if sum(block) - sum(block[_CHECKSUM]) + 8 * ord(" ") != expected:
+    digits = block[_CHECKSUM].strip(b" \0")
+    found = sum(block) - sum(block[_CHECKSUM]) + 8 * ord(" ")
+    # What is no archive at all fails here first, and is to be called that.
+    if not digits or digits.strip(b"01234567") or int(digits, 8) != found:
         raise TarFault("layer-malformed", "this is no tar archive, or a header in it is damaged")
 
 
