@@ -8,14 +8,14 @@ read raw, since a decoded Content-Encoding would change the digest. Source: OCI 
 import re
 import ssl
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from http import HTTPStatus
 from typing import Self
 
 import httpx2
 
 from talos.extensions import oci
-from talos.extensions.challenge import MAX_TOKEN_BYTES, Challenge, is_loopback, may_follow, token_of
+from talos.extensions.challenge import MAX_TOKEN_BYTES, Challenge, base_url, is_loopback, may_follow, token_of
 from talos.extensions.credentials import Credentials
 from talos.extensions.oci import Descriptor
 from talos.extensions.pull_errors import ImageNotFound, MalformedImage, NotAuthorized, RegistryUnreachable, TooLarge
@@ -26,8 +26,6 @@ CONNECT_TIMEOUT_SECONDS = 10
 READ_TIMEOUT_SECONDS = 30  # between two pieces of a body; a registry fetching from its own storage takes some seconds
 MAX_REDIRECTS = 5
 
-_DOCKER_HUB = "docker.io"
-_DOCKER_HUB_REGISTRY = "registry-1.docker.io"
 _ACCEPT = ", ".join(sorted(oci.INDEX_TYPES | oci.MANIFEST_TYPES))
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -67,12 +65,18 @@ class RegistrySource:
 
     async def document(self, selector: str) -> bytes:
         """Return the index or manifest that a tag or digest names."""
-        response = await self._get(f"manifests/{selector}", {"Accept": _ACCEPT})
-        try:
+        async with aclosing(await self._get(f"manifests/{selector}", {"Accept": _ACCEPT})) as response:
             self._check_status(response, selector)
             return await self._bounded(response, oci.MAX_MANIFEST_BYTES, f"the manifest {selector}")
-        finally:
-            await response.aclose()
+
+    async def referrers(self, digest: str) -> bytes | None:
+        """Return the first page of what refers to a digest; None where the registry keeps no such list."""
+        async with aclosing(await self._get(f"referrers/{digest}", {"Accept": _ACCEPT})) as response:
+            if response.status_code in _PASSING:
+                raise self._failed(response, "answered")
+            if response.status_code != HTTPStatus.OK:
+                return None
+            return await self._bounded(response, oci.MAX_MANIFEST_BYTES, f"the list of referrers of {digest}")
 
     @asynccontextmanager
     async def blob(self, descriptor: Descriptor, *, offset: int) -> AsyncIterator[BlobStream]:
@@ -220,22 +224,13 @@ class RegistrySource:
         except httpx2.ConnectError as error:
             certificate = _certificate_error(error)
             if certificate is not None:
-                problem, remedy = (
-                    f"its certificate is not trusted ({certificate})",
-                    "install the authority that signed it",
-                )
+                problem = f"its certificate is not trusted ({certificate})"
+                remedy = "install the authority that signed it"
                 host = self._location.host
                 raise RegistryUnreachable(self._reference, host, problem, remedy=remedy, transient=False) from error
             raise RegistryUnreachable(self._reference, self._location.host, "no connection") from error
         except (httpx2.TransportError, httpx2.StreamError) as error:
             raise RegistryUnreachable(self._reference, self._location.host, "the connection broke") from error
-
-
-def base_url(host: str) -> httpx2.URL:
-    """Return where a registry's API lies: plain http on this machine, https everywhere else."""
-    host = _DOCKER_HUB_REGISTRY if host == _DOCKER_HUB else host
-    url = httpx2.URL(f"https://{host}")
-    return url.copy_with(scheme="http") if is_loopback(url.host) else url
 
 
 def _range_start(response: httpx2.Response) -> int | None:

@@ -9,6 +9,7 @@ from talos.extensions.image import PulledImage
 from talos.extensions.oci import Platform
 from talos.extensions.pull import Progress, pull
 from talos.extensions.reference import Reference
+from talos.extensions.trust import TrustPolicy
 
 AMD64 = Platform("linux", "amd64")
 
@@ -21,6 +22,7 @@ async def pulled(
     platform: Platform = AMD64,
     credentials: Credentials | None = None,
     progress: list[Progress] | None = None,
+    trust: TrustPolicy | None = None,
 ) -> PulledImage:
     """Pull, and note the progress where a list for it is given."""
     with store.holding() as held:
@@ -32,6 +34,7 @@ async def pulled(
             credentials=credentials or Credentials(),
             progress=progress.append if progress is not None else lambda _: None,
             held=held,
+            trust=trust,
         )
 
 

@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from talos.extensions.challenge import Challenge, is_loopback, may_follow, token_of
-from talos.extensions.registry import base_url
+from talos.extensions.challenge import Challenge, base_url, is_loopback, may_follow, token_of
 
 
 def test_a_bearer_challenge_is_read() -> None:
