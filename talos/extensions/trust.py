@@ -93,6 +93,13 @@ def _key(value: object) -> object:
         raise _fault(error.problem, error.remedy) from None
 
 
+def _some(keys: tuple[PublicKey, ...]) -> tuple[PublicKey, ...]:
+    # Said here and not by a least length, which would count only the good keys and call a list of bad ones empty.
+    if not keys:
+        raise _fault("is empty", "name at least one key, or remove the rule")
+    return keys
+
+
 def _fault(problem: str, remedy: str) -> PydanticCustomError:
     # Braces would be taken for placeholders in the message itself, and a key or a pattern may hold some.
     return PydanticCustomError(_FAULT, "{problem}; {remedy}", {"problem": problem, "remedy": remedy})
@@ -104,7 +111,11 @@ class Rule(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     repository: Annotated[str, AfterValidator(_pattern)]
-    keys: tuple[Annotated[InstanceOf[PublicKey], BeforeValidator(_key)], ...] = Field(min_length=1, max_length=MAX_KEYS)
+    keys: Annotated[
+        tuple[Annotated[InstanceOf[PublicKey], BeforeValidator(_key)], ...],
+        Field(max_length=MAX_KEYS),
+        AfterValidator(_some),
+    ]
 
     def fits(self, name: str) -> bool:
         """Tell whether the rule is for a repository, by its name from `repository_name`."""
@@ -170,15 +181,13 @@ def _located(document: Node, error: ErrorDetails) -> YamlFault:
 
 def _in_words(error: ErrorDetails) -> tuple[str, str]:
     told = error.get("ctx", {})
+    if error["type"] == _FAULT:
+        return told["problem"], told["remedy"]
     match error["type"]:
-        case "trust-policy":
-            return told["problem"], told["remedy"]
         case "extra_forbidden":
             return "there is no such field", "correct its name or remove it"
         case "missing":
             return "missing", "add it"
-        case "too_short":
-            return "is empty", "name at least one key, or remove the rule"
         case "too_long":
             return f"has more than {told['max_length']} entries", "join some, or remove what is not needed"
         case "string_type":
