@@ -18,6 +18,7 @@ from talos.extensions.public_key import PublicKey
 from talos.extensions.signatures import PREDICATE_ANNOTATION, SIGNATURE_ANNOTATION, SIMPLE_SIGNING_TYPE
 from talos.extensions.signed_payload import SIGN_PREDICATE
 from talos.extensions.trust import Rule, TrustPolicy
+from tests.talos.extensions.puller import manifest_of
 from tests.talos.extensions.scripted_registry import Answer, Asked
 
 BUNDLE_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
@@ -149,3 +150,19 @@ def serving(layout: Path, *, referrers: Mapping[str, Answer]) -> Callable[[Asked
 
 def other_digest() -> str:
     return digest_of(b"another image")
+
+
+def digest_in(layout: Path) -> str:
+    """Return the digest of the image `v1`."""
+    return manifest_of(layout, "v1")[0]
+
+
+def simple(layout: Path, signer: Signer, digest: str) -> Attachment:
+    """Sign in the older form."""
+    payload = simple_payload(digest)
+    return Attachment(layout).simple(payload, signer.signature(payload))
+
+
+def in_a_bundle(layout: Path, signer: Signer, digest: str) -> Attachment:
+    """Sign in the newer form."""
+    return Attachment(layout).bundle(bundle(signer, digest))
