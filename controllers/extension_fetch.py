@@ -34,6 +34,7 @@ from talos.extensions.pauses import Pauses
 from talos.extensions.pull import DIRECTLY, Progress, pull
 from talos.extensions.pull_errors import PullError
 from talos.extensions.reference import Reference
+from talos.extensions.trust import TrustPolicy
 
 MAX_CONCURRENT_FETCHES: Final = 4
 MAX_AWAITED_SECONDS: Final = 1.0
@@ -56,11 +57,18 @@ class ExtensionFetchController(QController):
     concurrency = MAX_CONCURRENT_FETCHES
 
     def __init__(
-        self, store: BlobStore, *, base_directory: Path, platform: Platform, now: Callable[[], float] = monotonic
+        self,
+        store: BlobStore,
+        *,
+        base_directory: Path,
+        platform: Platform,
+        trust: TrustPolicy | None = None,
+        now: Callable[[], float] = monotonic,
     ) -> None:
         self._store = store
         self._base_directory = base_directory
         self._platform = platform
+        self._trust = trust
         self._pauses = Pauses(now)
         # Between a blob's last byte and the status that names it nobody may sweep.
         self._accounting = anyio.Lock()
@@ -142,6 +150,7 @@ class ExtensionFetchController(QController):
                     held=held,
                     registries=said.spec.registries if said is not None else DIRECTLY,
                     pauses=self._pauses,
+                    trust=self._trust,
                 )
             except (PullError, OSError) as error:
                 outcome = error  # raised outside the task group, which would wrap it

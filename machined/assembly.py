@@ -51,6 +51,7 @@ from talos.extensions.bootimage import Recipe
 from talos.extensions.oci import Platform
 from talos.extensions.release import Release
 from talos.extensions.slots import Slots
+from talos.extensions.trust import TrustPolicy
 
 DEFAULT_TALOS_VERSION: Final = "v1.11.0"
 """The Talos version whose rules extensions are judged by, unless told."""
@@ -80,7 +81,8 @@ RESOURCES: Final = (
 class NodeOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What a node is started with. `state` is a directory of its own; everything it keeps lies there.
 
-    Boot images are made of `initramfs`, where there is one; `ways` to activate them are tried in order.
+    Boot images are made of `initramfs`, where there is one; `ways` to activate them are tried in order;
+    `trust` says whose signatures they need.
     `on_overdue` is called, from another thread, when controllers have not stopped in time.
     """
 
@@ -92,6 +94,7 @@ class NodeOptions(msgspec.Struct, frozen=True, kw_only=True):
     platform: Platform = msgspec.field(default_factory=Platform.of_this_machine)
     initramfs: Path | None = None
     ways: Sequence[Way] = tuple(Way)
+    trust: TrustPolicy | None = None
     plugins: Sequence[Plugin] = ()
     on_overdue: Callable[[], None] | None = None
 
@@ -128,7 +131,7 @@ def controllers(options: NodeOptions, root: ActiveRoot) -> Sequence[Controller |
     config = options.config.absolute()
     return (
         ConfigController(config, kept=options.state / "config.yaml"),
-        ExtensionFetchController(store, base_directory=config.parent, platform=options.platform),
+        ExtensionFetchController(store, base_directory=config.parent, platform=options.platform, trust=options.trust),
         ExtensionValidateController(store, talos_version=options.talos_version),
         InstallController(store, slots),
         BootController(slots, root),

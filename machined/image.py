@@ -9,7 +9,7 @@ from typing import Final
 
 import click
 
-from machined.pulling import image_cache, parsed, pulled, refuse_on, say
+from machined.pulling import image_cache, parsed, policy_in, pulled, refuse_on, say
 from machined.unchanged import BuildRecords, Report
 from talos.extensions import imager
 from talos.extensions.blobs import BlobCorrupt, BlobMissing, BlobStore
@@ -30,16 +30,24 @@ BUILDER: Final = 1
 
 
 def run(
-    initramfs: Path, output: Path, extensions: Sequence[str], *, talos_version: str, platform: str, cache: Path | None
+    initramfs: Path,
+    output: Path,
+    extensions: Sequence[str],
+    *,
+    talos_version: str,
+    platform: str,
+    cache: Path | None,
+    trust: Path | None = None,
 ) -> None:
     """Build an initramfs, and print what is in it. Raises click.ClickException with every fault, and OSError."""
     try:
         release, wanted_platform = Release.parse(talos_version), Platform.parse(platform)
         references = parsed(extensions)
+        policy = policy_in(trust) if trust is not None else None
         check(initramfs)
         find_tool("mksquashfs", "squashfs-tools")
         with image_cache(cache) as store:
-            images = pulled(references, store, wanted_platform)
+            images = pulled(references, store, wanted_platform, policy)
             records = BuildRecords(store.directory.parent / "built")
             made_of = [
                 (reference.text, image.manifest_digest) for reference, image in zip(references, images, strict=True)

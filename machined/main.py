@@ -15,6 +15,12 @@ def cli() -> None:
     """Run a node that manages Talos-style system extensions."""
 
 
+_TRUST = click.option(
+    "--trust-policy", "trust", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    help="Take images only with the signatures that this policy asks for.",
+)  # fmt: skip
+
+
 @cli.command()
 @click.option("--config", type=click.Path(path_type=Path), required=True, help="The machine config file to follow.")
 @click.option("--state", type=click.Path(path_type=Path), required=True, help="The directory the node keeps all in.")
@@ -31,6 +37,7 @@ def cli() -> None:
     "--activation", type=click.Choice(["auto", "mounted", "namespace", "unpacked"]), default="auto", show_default=True,
     help="How the extensions become one tree; the best way that this machine allows unless told.",
 )  # fmt: skip
+@_TRUST
 @click.option(
     "--controller", "references", metavar="MODULE:CLASS", multiple=True, help="Run this controller as well; repeatable."
 )
@@ -51,6 +58,7 @@ def run(
     talos_version: str | None,
     initramfs: Path | None,
     activation: str,
+    trust: Path | None,
     references: tuple[str, ...],
     plugins: Path | None,
     no_entry_points: bool,
@@ -70,6 +78,7 @@ def run(
         sources=sources,
         initramfs=initramfs,
         activation=activation,
+        trust=trust,
         transport=transport,
         log_format=log_format,
         log_level=log_level,
@@ -115,6 +124,7 @@ _CACHE = click.option("--cache", type=click.Path(path_type=Path), metavar="DIR",
 @_TALOS_VERSION
 @_PLATFORM
 @_CACHE
+@_TRUST
 def build_image(
     initramfs: Path,
     output: Path,
@@ -122,11 +132,13 @@ def build_image(
     talos_version: str | None,
     platform: str,
     cache: Path | None,
+    trust: Path | None,
 ) -> None:
     """Add extensions to an initramfs. On any fault nothing is written, and all faults are printed."""
     from machined import image
 
-    image.run(initramfs, output, extensions, talos_version=_version(talos_version), platform=platform, cache=cache)
+    version = _version(talos_version)
+    image.run(initramfs, output, extensions, talos_version=version, platform=platform, cache=cache, trust=trust)
 
 
 @cli.group()

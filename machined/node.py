@@ -16,6 +16,7 @@ from cosi.rpc import address
 from cosi.rpc.serving import Transport
 from machined.alone import alone_in
 from machined.assembly import DEFAULT_TALOS_VERSION, NodeOptions, running
+from machined.pulling import policy_in
 from talos.extensions.activation import Way
 from talos.extensions.initramfs import InitramfsError, check
 from talos.extensions.versions import parse_version
@@ -35,6 +36,7 @@ def run(
     sources: Sources,
     initramfs: Path | None,
     activation: str,
+    trust: Path | None,
     transport: str,
     log_format: str,
     log_level: str,
@@ -50,6 +52,7 @@ def run(
             talos_version=talos_version or DEFAULT_TALOS_VERSION,
             initramfs=initramfs.absolute() if initramfs is not None else None,
             ways=tuple(Way) if activation == ANY_WAY else (Way(activation),),
+            trust=policy_in(trust) if trust is not None else None,
             plugins=sources.load(),
             on_overdue=loops.leave,
         )

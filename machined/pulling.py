@@ -20,6 +20,7 @@ from talos.extensions.oci import Platform
 from talos.extensions.pull import pull
 from talos.extensions.pull_errors import PullError
 from talos.extensions.reference import InvalidReference, Reference
+from talos.extensions.trust import MAX_POLICY_BYTES, TrustPolicy, parse_policy
 
 MAX_CONCURRENT_PULLS: Final = 4
 MAX_CACHE_BYTES: Final = 8 * 1024**3
@@ -58,7 +59,15 @@ def parsed(texts: Sequence[str]) -> Sequence[Reference]:
     return references
 
 
-def pulled(references: Sequence[Reference], store: BlobStore, platform: Platform) -> Sequence[PulledImage]:
+def policy_in(path: Path) -> TrustPolicy:
+    """Read a trust policy. Raises InvalidPolicy, which is a ValueError, and OSError."""
+    with path.open("rb") as file:
+        return parse_policy(file.read(MAX_POLICY_BYTES + 1), source=str(path))
+
+
+def pulled(
+    references: Sequence[Reference], store: BlobStore, platform: Platform, trust: TrustPolicy | None = None
+) -> Sequence[PulledImage]:
     """Bring all images into the store, a few at once. Raises click.ClickException with what is wrong with each."""
     try:
         credentials = Credentials.from_environment()
@@ -79,6 +88,7 @@ def pulled(references: Sequence[Reference], store: BlobStore, platform: Platform
                     credentials=credentials,
                     progress=lambda _: None,
                     held=set(),
+                    trust=trust,
                 )
             except PullError as error:
                 faults[reference.text] = str(error)

@@ -82,6 +82,22 @@ class FailoverSource:
                 self._pass_over(place, error)
         raise self._in_vain()
 
+    async def referrers(self, digest: str) -> bytes | None:
+        """Return the list of what refers to a digest, of the first that keeps one; None where nobody does."""
+        answered = False
+        for place in self._turn(f"referrers {digest}"):
+            try:
+                found = await place.source.referrers(digest)
+            except (RegistryUnreachable, ImageNotFound, NotAuthorized) as error:
+                self._pass_over(place, error)
+                continue
+            if found is not None:
+                return found
+            answered = True
+        if answered:
+            return None
+        raise self._in_vain()
+
     @asynccontextmanager
     async def blob(self, descriptor: Descriptor, *, offset: int) -> AsyncIterator[BlobStream]:
         """Open a blob, from `offset` on where the endpoint answers ranges."""

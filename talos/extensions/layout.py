@@ -44,6 +44,9 @@ class LayoutSource:
         """Return the index or manifest that a tag or digest names."""
         return await anyio.to_thread.run_sync(self._document, selector)
 
+    async def referrers(self, digest: str) -> None:
+        """Return None: in a layout, what refers to an image is found by the tag that is made of its digest."""
+
     @asynccontextmanager
     async def blob(self, descriptor: Descriptor, *, offset: int) -> AsyncIterator[BlobStream]:
         """Open a blob at `offset`."""

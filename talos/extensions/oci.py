@@ -129,6 +129,24 @@ class Manifest(msgspec.Struct, frozen=True, rename="camel"):
         return sum(layer.size for layer in self.layers)
 
 
+class Referrer(Descriptor, frozen=True, rename="camel", omit_defaults=True):
+    """A manifest that refers to another one, such as a signature to what it signs."""
+
+    artifact_type: str = ""
+
+
+class Referrers(msgspec.Struct, frozen=True, rename="camel"):
+    """What refers to one manifest: an index, though of things to read and not of platforms to choose from."""
+
+    manifests: tuple[Referrer, ...]
+
+
+class Artifact(msgspec.Struct, frozen=True, rename="camel"):
+    """A manifest whose layers are no archives of files; what they are, their media types say."""
+
+    layers: tuple[Descriptor, ...]
+
+
 class ImageConfig(msgspec.Struct, frozen=True):
     """The part of an image's configuration that matters here."""
 
@@ -197,6 +215,16 @@ def parse_manifest(raw: bytes) -> Manifest:
         if layer.media_type not in LAYER_TYPES:
             raise MalformedDocument(f"a layer is of the type {layer.media_type[:100]}, which holds no files")
     return manifest
+
+
+def parse_referrers(raw: bytes) -> Referrers:
+    """Read the index of what refers to a manifest. Raises MalformedDocument."""
+    return _decode(raw, Referrers, "list of referrers")
+
+
+def parse_artifact(raw: bytes) -> Artifact:
+    """Read a manifest of any kind of layers. Raises MalformedDocument."""
+    return _decode(raw, Artifact, "manifest")
 
 
 def parse_config(raw: bytes) -> ImageConfig:

@@ -7,7 +7,7 @@ What is in the store already is not fetched again. A cut transfer is taken up wh
 and then by the next one. Cancelling is safe at any point. Nothing is decompressed here: `inspect` looks inside.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -33,7 +33,9 @@ from talos.extensions.pull_errors import (
 )
 from talos.extensions.reference import LayoutLocation, Reference
 from talos.extensions.registries import Registries
+from talos.extensions.signatures import ensure_trusted
 from talos.extensions.source import Source
+from talos.extensions.trust import TrustPolicy, repository_name
 
 DIRECTLY = Registries()
 """No mirrors, and nothing to know of any host: every registry is asked under its own name."""
@@ -60,15 +62,23 @@ async def pull(
     held: set[str],
     registries: Registries = DIRECTLY,
     pauses: Pauses | None = None,
+    trust: TrustPolicy | None = None,
 ) -> PulledImage:
     """Fetch an image, or find that it is here already; a relative layout path starts at `base_directory`.
 
     Its blobs are put into `held`, a set of `BlobStore.holding`, before they are in the store: nobody sweeps them up
     until the caller has noted that the image is here. Asks the source even when everything is in the store, because a
-    tag may have moved. What one registry asked of one pull, others that share `pauses` keep to. Raises PullError.
+    tag may have moved. What one registry asked of one pull, others that share `pauses` keep to. What `trust` refuses is
+    refused before its configuration and layers are fetched, and where they are in the store too. Raises PullError.
     """
+    name = repository_name(reference, base_directory)
     async with _source(reference, base_directory, credentials, registries, pauses or Pauses()) as source:
-        return await _Pull(reference, source, store, held, platform).run(progress)
+
+        async def check(digests: Sequence[str]) -> None:
+            if trust is not None:
+                await ensure_trusted(reference, name, digests, source=source, policy=trust)
+
+        return await _Pull(reference, source, store, held, platform).run(progress, check)
 
 
 @asynccontextmanager
@@ -98,7 +108,9 @@ class _Pull:
         self._held = held
         self._platform = platform
 
-    async def run(self, progress: Callable[[Progress], None]) -> PulledImage:
+    async def run(
+        self, progress: Callable[[Progress], None], check: Callable[[Sequence[str]], Awaitable[None]]
+    ) -> PulledImage:
         document, digest = await self._document(self._reference.selector, self._reference.digest)
         manifest, manifest_digest, built_for = document, digest, None
         if isinstance(document, Index):
@@ -108,6 +120,7 @@ class _Pull:
         if not isinstance(manifest, Manifest):
             raise MalformedImage(self._reference.text, "an index points at another index")
         _check_sizes(self._reference, manifest)
+        await check((digest, manifest_digest))
         await self._fetch(manifest.config, _ignore)
         # An index outranks the configuration, in which builders often leave their own platform.
         built_for = built_for or await self._configured_platform(manifest)

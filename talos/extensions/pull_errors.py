@@ -9,7 +9,8 @@
      ├─ PlatformMissing       the image exists, but not for this machine
      ├─ MalformedImage        what came breaks the OCI image specification
      ├─ DigestMismatch        what came is not what was promised
-     └─ TooLarge              the image goes over a bound of ours
+     ├─ TooLarge              the image goes over a bound of ours
+     └─ Untrusted             no signature that the trust policy asks for speaks for the image
 
 Every error knows the reference, the problem and the remedy, builds its message from them, and says with `transient`
 whether trying again may help; `retry_after` are the seconds before which it certainly does not. No message carries a
@@ -141,3 +142,13 @@ class TooLarge(PullError):
         self.found = found
         self.allowed = allowed
         super().__init__(reference, f"{what} is {found}, at most {allowed} is allowed", "use a smaller image")
+
+
+class Untrusted(PullError):
+    """The trust policy does not let the image pass; `rule` is the pattern that decided, empty for the default."""
+
+    def __init__(self, reference: str, rule: str, problem: str, remedy: str, *, transient: bool = False) -> None:
+        self.rule = rule
+        self.transient = transient
+        who = f'the trust rule "{rule}"' if rule else "the trust policy's default"
+        super().__init__(reference, f"refused by {who}: {problem}", remedy)

@@ -13,7 +13,7 @@ from talos.extensions.endpoints import Endpoint
 from talos.extensions.oci import Descriptor
 from talos.extensions.pull_errors import ImageNotFound, MalformedImage
 from talos.extensions.registries import Registries
-from talos.extensions.session import Session
+from talos.extensions.session import Session, is_passing
 from talos.extensions.source import BlobStream
 
 _ACCEPT = ", ".join(sorted(oci.INDEX_TYPES | oci.MANIFEST_TYPES))
@@ -50,6 +50,18 @@ class RegistrySource:
         try:
             self._check_status(response, selector)
             return await self._session.bounded(response, oci.MAX_MANIFEST_BYTES, f"the manifest {selector}")
+        finally:
+            await response.aclose()
+
+    async def referrers(self, digest: str) -> bytes | None:
+        """Return the first page of what refers to a digest; None where the registry keeps no such list."""
+        response = await self._session.ask(f"referrers/{digest}", {"Accept": _ACCEPT})
+        try:
+            if is_passing(response):
+                raise self._session.failed(response)
+            if response.status_code != HTTPStatus.OK:
+                return None
+            return await self._session.bounded(response, oci.MAX_MANIFEST_BYTES, f"the list of referrers of {digest}")
         finally:
             await response.aclose()
 

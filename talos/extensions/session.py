@@ -102,7 +102,7 @@ class Session:
         """Return the error of an answer that is neither what was asked for nor a matter of credentials."""
         status = response.status_code
         problem = f"{who} {status} {response.reason_phrase[:60]}".rstrip()
-        passing = status in _PASSING
+        passing = is_passing(response)
         remedy = "" if passing else "ask the registry's operator"
         return RegistryUnreachable(
             self._reference,
@@ -156,3 +156,8 @@ class Session:
             return await self._connections.send("POST", url, {}, form={**parameters, **exchange})
         headers = {"Authorization": login.basic} if login is not None else {}
         return await self._connections.send("GET", url.copy_merge_params(parameters), headers)
+
+
+def is_passing(response: httpx2.Response) -> bool:
+    """Tell whether a registry may answer otherwise when it is asked again."""
+    return response.status_code in _PASSING

@@ -32,6 +32,10 @@ class Source(Protocol):
         """Return the index or manifest that a tag or digest names, at most MAX_MANIFEST_BYTES of it."""
         ...
 
+    async def referrers(self, digest: str) -> bytes | None:
+        """Return an index of the manifests that refer to `digest`; None where the source keeps none itself."""
+        ...
+
     def blob(self, descriptor: Descriptor, *, offset: int) -> AbstractAsyncContextManager[BlobStream]:
         """Open a blob, from `offset` on where the source can."""
         ...

@@ -68,6 +68,28 @@ def test_a_second_build_of_the_same_does_nothing_until_something_changes(site: P
     assert "up to date" not in build("oci:images:one", version="v1.10.0").output
 
 
+def test_what_the_trust_policy_refuses_is_not_built(site: Path) -> None:
+    (site / "policy.yaml").write_text("default: refuse\nrules: []\n")
+    arguments = ["--initramfs", "initramfs.img", "--output", "out.img", "--extension", "oci:images:one"]
+
+    result = CliRunner().invoke(cli, ["image", "build", *arguments, "--trust-policy", "policy.yaml"])
+
+    assert result.exit_code == 1
+    assert "no rule is for" in result.output
+    assert not (site / "out.img").exists()
+
+
+def test_a_trust_policy_that_cannot_be_read_lets_nothing_through(site: Path) -> None:
+    (site / "policy.yaml").write_text("rules: [{repository: '*', keys: [no key]}]\n")
+    arguments = ["--initramfs", "initramfs.img", "--output", "out.img", "--extension", "oci:images:one"]
+
+    result = CliRunner().invoke(cli, ["image", "build", *arguments, "--trust-policy", "policy.yaml"])
+
+    assert result.exit_code == 1
+    assert "policy.yaml" in result.output
+    assert not (site / "out.img").exists()
+
+
 def test_every_fault_is_told_and_nothing_is_written(site: Path) -> None:
     result = build("oci:images:one", "oci:images:bad")
 

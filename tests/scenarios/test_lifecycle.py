@@ -5,6 +5,7 @@ import os
 import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from resources import boot_image, config_status, machine_config
@@ -19,6 +20,7 @@ from resources.machine_config import MachineConfig
 from talos.extensions.activation import ActivationError, ActiveRoot, Way
 from talos.extensions.bootimage import BootImage as Installed
 from talos.extensions.reference import extension_id
+from talos.extensions.trust import parse_policy
 from tests.scenarios.node import Site, active, until, until_active, until_gone, until_planned, upgrade
 from tests.talos.extensions import archives
 
@@ -213,6 +215,21 @@ async def test_files_that_two_extensions_bring_are_told(site: Site) -> None:
         assert image.spec.warnings == (
             "/usr/local/both: also in 001.oci-images-second; the node sees that of 000.oci-images-first",
         )
+
+
+async def test_an_image_that_the_trust_policy_refuses_is_named_and_nothing_of_it_is_kept(tmp_path: Path) -> None:
+    policy = parse_policy(b"default: refuse\nrules: []\n", source="policy.yaml")
+    site = Site(tmp_path)
+    site.options = msgspec.structs.replace(site.options, trust=policy)
+    image = site.add_good_image()
+    site.write_config(image)
+
+    async with site.node() as state:
+        plan = await until_planned(state, 0, image, lambda plan: plan.state is PlanState.FAILED)
+
+    assert "refused by the trust policy" in plan.message
+    assert "no rule is for" in plan.message
+    assert not [blob for blob in _blobs(site) if not blob.read_bytes().startswith(b"{")]
 
 
 async def test_removing_an_extension_leaves_nothing_of_it_in_the_store(site: Site) -> None:

@@ -11,6 +11,7 @@ from talos.extensions.pauses import Pauses
 from talos.extensions.pull import DIRECTLY, Progress, pull
 from talos.extensions.reference import Reference
 from talos.extensions.registries import Registries
+from talos.extensions.trust import TrustPolicy
 
 AMD64 = Platform("linux", "amd64")
 
@@ -25,6 +26,7 @@ async def pulled(
     progress: list[Progress] | None = None,
     registries: Registries = DIRECTLY,
     pauses: Pauses | None = None,
+    trust: TrustPolicy | None = None,
 ) -> PulledImage:
     """Pull, and note the progress where a list for it is given."""
     with store.holding() as held:
@@ -38,6 +40,7 @@ async def pulled(
             held=held,
             registries=registries,
             pauses=pauses,
+            trust=trust,
         )
 
 

@@ -72,8 +72,8 @@ MANIFESTS = (
     ),
     of_manifest(
         "manifest with a tag that makes objects",
-        "line 3: metadata.name: the tag tag:yaml.org,2002:python/object/apply:os.system is not understood; "
-        "remove the tag [manifest-malformed]",
+        "line 3: metadata.name: this tag is not understood; "
+        "remove the tag, or write quotes around a text that starts with ! [manifest-malformed]",
         changed(b"sample", b"!!python/object/apply:os.system [id]"),
     ),
     of_manifest(
