@@ -5,7 +5,6 @@ helpers are programs and are not run. Neither `repr` nor a message shows a secre
 """
 
 import base64
-import binascii
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -91,7 +90,7 @@ class Credentials:
         try:
             config = msgspec.json.decode(raw, type=_DockerConfig)
             return cls({_host(key): login for key, entry in config.auths.items() if (login := entry.login())})
-        except (msgspec.MsgspecError, binascii.Error, UnicodeDecodeError, RecursionError):
+        except (msgspec.MsgspecError, ValueError, RecursionError):
             # The parser's own words may quote the secret, so they stay out.
             raise InvalidCredentials(path, "is not Docker's JSON, or an `auth` in it is not base64") from None
 

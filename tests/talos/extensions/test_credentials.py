@@ -52,7 +52,9 @@ def test_no_file_means_no_credentials(tmp_path: Path) -> None:
     assert Credentials.from_environment({"HOME": str(tmp_path)}).for_host("a") is None
 
 
-@pytest.mark.parametrize("auths", [{"a": {"auth": "s3cret!"}}, {"a": {"auth": 12}}, {"a": {"auth": "/w=="}}, 7])
+@pytest.mark.parametrize(
+    "auths", [{"a": {"auth": "s3cret!"}}, {"a": {"auth": "é"}}, {"a": {"auth": 12}}, {"a": {"auth": "/w=="}}, 7]
+)
 def test_a_file_that_cannot_be_read_is_told_without_its_secrets(tmp_path: Path, auths: object) -> None:
     path = config(tmp_path, auths)
 

@@ -1,6 +1,7 @@
 """Names, links and whiteouts that lead out of the image, nowhere, or to two places at once."""
 
 from talos.extensions.member_path import MAX_DEPTH_LEVELS
+from tests.talos.extensions.archives import MANIFEST
 from tests.talos.extensions.corpus.kind import GOOD, Kind, of_layers, of_members
 from tests.talos.extensions.corpus.raw_tar import (
     END,
@@ -123,6 +124,12 @@ LINKS = (
         "link of the image to the system",
         "a: the link to '/etc' leaves the image; link inside the image [link-escapes]",
         symlink("a", "/etc"),
+    ),
+    of_layers(
+        "rootfs that is a link out of the image",
+        "rootfs: the link to '../x' climbs above its root; link inside the root [link-escapes]\n"
+        "rootfs: missing; put the extension's files below rootfs/ [rootfs-missing]",
+        file("manifest.yaml", MANIFEST) + symlink("rootfs", "../x") + END,
     ),
     of_members(
         "link to nothing",

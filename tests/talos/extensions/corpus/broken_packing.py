@@ -91,6 +91,11 @@ ZSTD = (
         damaged("Unable to decompress Zstandard data: Unknown frame descriptor"),
         _ZSTD_FRAME + b"text, and more of it",
     ),
+    of_layers(
+        "zstd with the largest window, cut in its data",
+        _ENDS_EARLY,
+        frame(27, repeated(b"\0", 2**16, last=False)),
+    ),
     of_layers("zstd of two archives", _AFTER_END, _ZSTD_FRAME + _ZSTD_FRAME),
     of_layers("zstd of text", _NO_ARCHIVE, lambda: compress_zstd(_TEXT)),
     of_layers("zstd that unfolds to 64 MiB", _TOO_LONG, zstd_zeros),
