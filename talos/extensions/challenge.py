@@ -13,8 +13,6 @@ import msgspec
 MAX_TOKEN_BYTES = 64 * 1024
 MAX_CHALLENGE_CHARACTERS = 4096
 
-_DOCKER_HUB = "docker.io"
-_DOCKER_HUB_REGISTRY = "registry-1.docker.io"
 _LOCALHOST = "localhost"
 _SCHEME = re.compile(r"\s*([A-Za-z]+)\s*")
 _PARAMETER = re.compile(r'([a-zA-Z_]{1,32})="([^"]{0,2048})"')
@@ -64,13 +62,6 @@ def token_of(body: bytes) -> str | None:
         return None
     token = answer.token or answer.access_token
     return token if token.isascii() and token.isprintable() and token else None
-
-
-def base_url(host: str) -> httpx2.URL:
-    """Return where a registry's API lies: plain http on this machine, https everywhere else."""
-    host = _DOCKER_HUB_REGISTRY if host == _DOCKER_HUB else host
-    url = httpx2.URL(f"https://{host}")
-    return url.copy_with(scheme="http") if is_loopback(url.host) else url
 
 
 def is_loopback(host: str) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from talos.extensions import bootimage
-from talos.extensions.activation import activate, deactivate
+from talos.extensions.activation import ActiveRoot, Way
 from talos.extensions.blobs import BlobStore
 from talos.extensions.bootimage import BootLayer
 from talos.extensions.inspection import examine
@@ -18,6 +18,7 @@ from talos.extensions.pull_errors import PullError
 from talos.extensions.reference import extension_id
 from tests.talos.extensions.corpus.kind import NODE, TAG, extension, write_document, write_image
 from tests.talos.extensions.corpus.raw_tar import directory, file, hardlink, named, symlink
+from tests.talos.extensions.installed import RECIPE
 from tests.talos.extensions.mutation import mutations
 from tests.talos.extensions.puller import pulled
 
@@ -95,9 +96,10 @@ async def install(directory: Path, root: Path) -> bool:
     if verdict.manifest is None or not verdict.passed:
         return False
     layer = BootLayer(extension_id(0, REFERENCE), REFERENCE, image.manifest_digest, verdict.manifest.metadata)
-    activate(bootimage.build([layer], store, directory / "image"), root)
+    active = ActiveRoot(root, (Way.UNPACKED,))
+    active.activate(bootimage.build([layer], store, directory / "image", RECIPE))
     assert all(each.is_relative_to(os.path.realpath(root)) for each in files_below(root))
-    deactivate(root)
+    active.deactivate()
     shutil.rmtree(directory / "image")
     return True
 

@@ -25,6 +25,7 @@ from talos.extensions.manifest import Metadata, parse_manifest
 from talos.extensions.oci import MalformedDocument
 from talos.extensions.reference import InvalidReference, Reference
 from talos.extensions.tree import Layer, Tree
+from talos.extensions.trust import InvalidPolicy, parse_policy
 from talos.extensions.versions import InvalidVersion, Range, parse_version
 from tests.talos.extensions.archives import MANIFEST, compress_zstd
 from tests.talos.extensions.corpus.broken_indexes import entry, indexed
@@ -217,11 +218,22 @@ def test_damaged_logins_are_read_or_refused(tmp_path: Path) -> None:
          refused=(InvalidCredentials,))  # fmt: skip
 
 
+def test_damaged_trust_policies_are_read_or_refused() -> None:
+    page = (Path(__file__).parents[3] / "docs/trust.md").read_text()
+    example = page.partition("```yaml\n")[2].partition("```")[0]
+
+    def read(content: bytes) -> None:
+        parse_policy(content, source="policy.yaml")
+
+    fuzz(read, [example.encode()], 500, refused=(InvalidPolicy,))
+
+
 def test_what_a_registry_answers_is_read_or_passed_over() -> None:
     def read(content: bytes) -> None:
         challenge = Challenge.parse(content.decode("latin-1"))  # as HTTP has it
         if challenge is not None:
-            challenge.token_url(registry=httpx2.URL("https://a"), scope="c")
+            challenge.token_server(registry=httpx2.URL("https://a"))
+            challenge.parameters(scope="c")
 
     fuzz(read, [b'Bearer realm="https://a/token",service="b",scope="repository:c:pull"'], 2000)
     fuzz(token_of, [b'{"token":"abc"}', b'{"access_token":"abc"}'], 2000)
