@@ -1,9 +1,9 @@
 """Blobs lie in a directory under the digest of their own bytes, so what is there is whole and is what it says.
 
-A blob is written beside its place, hashed and counted on the way, made durable, and only then renamed into its place;
-a crash leaves nothing but a partial file, which opening the store removes. Within one process a cut transfer leaves
-its partial file too, and the next writer of the same blob goes on where it ended. One process owns a store; its
-methods block and may be called from any thread.
+A blob is written beside its place, hashed and counted on the way, made durable, and only then renamed into its place.
+A cut transfer and a crash leave nothing but a partial file, and the next writer of the same blob goes on where it
+ended; opening the store removes those that nobody has gone on with for a day. One process owns a store; its methods
+block and may be called from any thread.
 
     DIRECTORY/blobs/sha256/<hex>     verified
     DIRECTORY/partial/sha256-<hex>   on the way
@@ -12,7 +12,7 @@ methods block and may be called from any thread.
 import contextlib
 import hashlib
 import os
-import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +22,9 @@ from talos.extensions.oci import Descriptor
 from talos.extensions.reference import is_digest
 
 FILE_MODE = 0o600
+MAX_PARTIAL_SECONDS = 24 * 60 * 60
+"""How long what came of a blob waits for somebody to fetch the rest."""
+
 _DIRECTORY_MODE = 0o700
 _COPY_BYTES = 1024 * 1024
 
@@ -52,9 +55,12 @@ class BlobStore:
         self._partial = directory / "partial"
         self._writing: set[str] = set()
         self._held: list[set[str]] = []
-        shutil.rmtree(self._partial, ignore_errors=True)
         for needed in (directory, self._blobs, self._partial, self._blobs / "sha256", self._blobs / "sha512"):
             needed.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
+        for path in self._partial.iterdir():
+            second_of_two = "." in path.name
+            if second_of_two or time.time() - path.stat().st_mtime > MAX_PARTIAL_SECONDS:
+                path.unlink()
 
     def __contains__(self, descriptor: Descriptor) -> bool:
         """Tell whether the blob is here in its full size."""

@@ -175,18 +175,28 @@ class _Pull:
         self._held.add(descriptor.digest)
         if await anyio.to_thread.run_sync(self._store.__contains__, descriptor):
             return
+        if not await self._fetched(descriptor, progress):
+            # What an earlier run left may be what was wrong.
+            await self._fetched(descriptor, progress)
+
+    async def _fetched(self, descriptor: Descriptor, progress: Callable[[int], None]) -> bool:
+        """Transfer one blob; False where that went on from a partial file, and the whole is not what was promised."""
         with ExitStack() as stack:
             # Taking up a partial file means hashing what is there: that may be long, so it is a thread's work.
             writer = await anyio.to_thread.run_sync(stack.enter_context, self._store.writer(descriptor))
+            taken_up = writer.offset > 0
             try:
                 with anyio.fail_after(MAX_BLOB_SECONDS):
                     await self._transfer(descriptor, writer, progress)
                 await anyio.to_thread.run_sync(writer.commit)
             except BlobCorrupt as error:
+                if taken_up:
+                    return False
                 raise DigestMismatch(self._reference.text, error.expected, error.found) from error
             except TimeoutError as error:
                 what = f"the transfer of {descriptor.digest} in seconds"
                 raise TooLarge(self._reference.text, what, MAX_BLOB_SECONDS + 1, MAX_BLOB_SECONDS) from error
+        return True
 
     async def _transfer(self, descriptor: Descriptor, writer: BlobWriter, progress: Callable[[int], None]) -> None:
         """Write the blob's bytes, taking up again after a broken connection as long as there is progress."""

@@ -4,13 +4,14 @@ import os
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from talos.extensions.blobs import BlobCorrupt, BlobMissing, BlobStore, digest_of
+from talos.extensions.blobs import MAX_PARTIAL_SECONDS, BlobCorrupt, BlobMissing, BlobStore, digest_of
 from talos.extensions.oci import Descriptor
 
 CONTENT = b"content" * 1000
@@ -149,13 +150,15 @@ def test_garbage_of_cut_transfers_goes_too(store: BlobStore) -> None:
     assert partial_files(store) == []
 
 
-def test_a_crash_leaves_nothing_behind_once_the_store_is_opened(tmp_path: Path) -> None:
+def test_what_a_killed_process_had_fetched_is_gone_on_with(tmp_path: Path) -> None:
     program = f"""
 import os, pathlib
 from talos.extensions.blobs import BlobStore
 from talos.extensions.oci import Descriptor
-writer = BlobStore(pathlib.Path({str(tmp_path)!r})).writer(Descriptor("", {digest_of(CONTENT)!r}, {len(CONTENT)}))
-writer.__enter__().write({CONTENT!r})
+scope = BlobStore(pathlib.Path({str(tmp_path)!r})).writer(Descriptor("", {digest_of(CONTENT)!r}, {len(CONTENT)}))
+writer = scope.__enter__()
+writer.write({CONTENT[:100]!r})
+writer._file.flush()
 os._exit(1)
 """
     subprocess.run([sys.executable, "-c", program], check=False, cwd=Path(__file__).parents[3])
@@ -163,7 +166,20 @@ os._exit(1)
     store = BlobStore(tmp_path)
 
     assert promise() not in store
-    assert partial_files(store) == []
+    with store.writer(promise()) as writer:
+        assert writer.offset == 100
+
+
+def test_what_nobody_has_gone_on_with_for_a_day_goes(store: BlobStore) -> None:
+    with store.writer(promise()) as writer:
+        writer.write(CONTENT[:100])
+    (partial,) = (store.directory / "partial").iterdir()
+
+    BlobStore(store.directory)
+    assert partial.exists()
+    os.utime(partial, (0, time.time() - MAX_PARTIAL_SECONDS - 1))
+    BlobStore(store.directory)
+    assert not partial.exists()
 
 
 def test_trimming_removes_what_came_first(store: BlobStore) -> None:

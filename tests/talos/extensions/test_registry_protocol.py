@@ -49,6 +49,17 @@ async def test_a_cut_transfer_is_taken_up_where_it_ended(served: Served, store: 
     assert served.layer in store
 
 
+async def test_a_damaged_rest_of_an_earlier_run_is_fetched_anew(served: Served, store: BlobStore) -> None:
+    with store.writer(served.layer) as writer:
+        writer.write(b"not what was sent")
+
+    asked, error = await pull_from(served, store)
+
+    assert error is None
+    assert [each.headers.get("range") for each in asked if served.is_layer(each)] == ["bytes=17-", None]
+    assert served.layer in store
+
+
 async def test_the_next_pull_takes_up_what_the_last_one_left(served: Served, store: BlobStore) -> None:
     def failing(asked: Asked) -> Answer:
         good = served(asked)
