@@ -18,6 +18,7 @@ from cosi.state import errors
 from cosi.state.core import WatchKindOptions
 from cosi.state.event import EventType
 from cosi.state.state import State
+from machined.progress import bar
 from resources import boot_status
 from resources.boot_status import BootStatus
 from resources.extension_image import ExtensionImage
@@ -26,7 +27,6 @@ ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 30.0
 ACTIVE_SECONDS = 120.0
 RETRY_SECONDS = 0.1
-BAR_CHARACTERS = 24
 NEXT_STEPS = """
 The node is running. From a second terminal:
 
@@ -115,9 +115,7 @@ async def _print_fetches(state: State, *, task_status: TaskStatus[None]) -> None
 
 def _progress_line(image: ExtensionImage) -> str:
     spec = image.spec
-    done = spec.fetched / spec.size if spec.size else 0.0
-    bar = "█" * round(done * BAR_CHARACTERS)
-    return f"{spec.state:>8} {bar:░<{BAR_CHARACTERS}} {spec.fetched:>9,} B  {spec.image} {spec.problem}".rstrip()
+    return f"{spec.state:>8} {bar(spec.fetched, spec.size)} {spec.fetched:>9,} B  {spec.image} {spec.problem}".rstrip()
 
 
 if __name__ == "__main__":

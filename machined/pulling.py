@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,7 @@ import anyio
 import click
 
 from machined.alone import alone_in
+from machined.progress import PullBar
 from talos.extensions.blobs import BlobStore
 from talos.extensions.credentials import Credentials, InvalidCredentials
 from talos.extensions.image import PulledImage
@@ -75,6 +77,7 @@ def pulled(
         raise click.ClickException(str(error)) from None
     images: dict[str, PulledImage] = {}
     faults: dict[str, str] = {}
+    bar = PullBar(len(references))
 
     async def fetch(reference: Reference, limit: anyio.Semaphore) -> None:
         async with limit:
@@ -86,7 +89,7 @@ def pulled(
                     platform=platform,
                     base_directory=Path.cwd(),
                     credentials=credentials,
-                    progress=lambda _: None,
+                    progress=partial(bar.show, reference.text),
                     held=set(),
                     trust=trust,
                 )
@@ -100,6 +103,7 @@ def pulled(
                 tasks.start_soon(fetch, reference, limit)
 
     anyio.run(fetch_all)
+    bar.end()
     refuse_on([faults[reference.text] for reference in references if reference.text in faults])
     return [images[reference.text] for reference in references]
 
