@@ -3,8 +3,10 @@
     reference ─▶ document ─┬─ index ─▶ the platform's manifest ─┐
                            └─ manifest ─────────────────────────┴─▶ configuration ─▶ layers, one after the other
 
-What is in the store already is not fetched again. A cut transfer is taken up where it ended, first within this call
-and then by the next one. Cancelling is safe at any point. Nothing is decompressed here: `inspect` looks inside.
+Where a trust policy is given, it has its say between the manifests and the configuration: an image that it refuses
+leaves nothing here but those. What is in the store already is not fetched again. A cut transfer is taken up where it
+ended, first within this call and then by the next one. Cancelling is safe at any point. Nothing is decompressed here:
+`inspect` looks inside.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
