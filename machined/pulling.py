@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import anyio
 import click
@@ -22,7 +22,9 @@ from talos.extensions.oci import Platform
 from talos.extensions.pull import pull
 from talos.extensions.pull_errors import PullError
 from talos.extensions.reference import InvalidReference, Reference
-from talos.extensions.trust import MAX_POLICY_BYTES, TrustPolicy, parse_policy
+
+if TYPE_CHECKING:
+    from talos.extensions.trust import TrustPolicy
 
 MAX_CONCURRENT_PULLS: Final = 4
 MAX_CACHE_BYTES: Final = 8 * 1024**3
@@ -63,6 +65,8 @@ def parsed(texts: Sequence[str]) -> Sequence[Reference]:
 
 def policy_in(path: Path) -> TrustPolicy:
     """Read a trust policy. Raises InvalidPolicy, which is a ValueError, and OSError."""
+    from talos.extensions.trust import MAX_POLICY_BYTES, parse_policy
+
     with path.open("rb") as file:
         return parse_policy(file.read(MAX_POLICY_BYTES + 1), source=str(path))
 

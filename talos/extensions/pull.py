@@ -3,14 +3,17 @@
     reference ─▶ document ─┬─ index ─▶ the platform's manifest ─┐
                            └─ manifest ─────────────────────────┴─▶ configuration ─▶ layers, one after the other
 
-What is in the store already is not fetched again. A cut transfer is taken up where it ended, first within this call
-and then by the next one. Cancelling is safe at any point. Nothing is decompressed here: `inspect` looks inside.
+Where a trust policy is given, it has its say between the manifests and the configuration: an image that it refuses
+leaves nothing here but those. What is in the store already is not fetched again. A cut transfer is taken up where it
+ended, first within this call and then by the next one. Cancelling is safe at any point. Nothing is decompressed here:
+`inspect` looks inside.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
@@ -33,9 +36,10 @@ from talos.extensions.pull_errors import (
 )
 from talos.extensions.reference import LayoutLocation, Reference
 from talos.extensions.registries import Registries
-from talos.extensions.signatures import ensure_trusted
 from talos.extensions.source import Source
-from talos.extensions.trust import TrustPolicy, repository_name
+
+if TYPE_CHECKING:
+    from talos.extensions.trust import TrustPolicy
 
 DIRECTLY = Registries()
 """No mirrors, and nothing to know of any host: every registry is asked under its own name."""
@@ -62,7 +66,7 @@ async def pull(
     held: set[str],
     registries: Registries = DIRECTLY,
     pauses: Pauses | None = None,
-    trust: TrustPolicy | None = None,
+    trust: "TrustPolicy | None" = None,
 ) -> PulledImage:
     """Fetch an image, or find that it is here already; a relative layout path starts at `base_directory`.
 
@@ -71,11 +75,15 @@ async def pull(
     tag may have moved. What one registry asked of one pull, others that share `pauses` keep to. What `trust` refuses is
     refused before its configuration and layers are fetched, and where they are in the store too. Raises PullError.
     """
-    name = repository_name(reference, base_directory)
     async with _source(reference, base_directory, credentials, registries, pauses or Pauses()) as source:
 
         async def check(digests: Sequence[str]) -> None:
             if trust is not None:
+                # Cryptography takes a tenth of a second to load: who has no policy does not wait for it.
+                from talos.extensions.signatures import ensure_trusted
+                from talos.extensions.trust import repository_name
+
+                name = repository_name(reference, base_directory)
                 await ensure_trusted(reference, name, digests, source=source, policy=trust)
 
         return await _Pull(reference, source, store, held, platform).run(progress, check)

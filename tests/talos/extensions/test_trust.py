@@ -1,5 +1,6 @@
 """A policy is read strictly, and no spelling of an image's name walks around its rules."""
 
+import base64
 import contextlib
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from talos.extensions.public_key import InvalidKey, PublicKey
 from talos.extensions.reference import Reference
 from talos.extensions.trust import (
     MAX_KEYS,
@@ -197,7 +199,16 @@ def test_no_text_ends_in_another_error(given: bytes) -> None:
         parse_policy(given, source="trust.yaml")
 
 
-def test_the_documented_policy_is_one(tmp_path: Path) -> None:
+@given(st.binary(max_size=120), st.integers(0, 90))
+def test_no_key_ends_in_another_error(given: bytes, kept: int) -> None:
+    good = base64.b64decode("".join(SIGNER.pem.splitlines()[1:-1]))
+    body = base64.b64encode(good[:kept] + given).decode()
+
+    with contextlib.suppress(InvalidKey):
+        PublicKey.parse(f"-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----")
+
+
+def test_the_documented_policy_is_one() -> None:
     page = (Path(__file__).parents[3] / "docs/trust.md").read_text()
     example = page.partition("```yaml\n")[2].partition("```")[0]
 
