@@ -1,5 +1,6 @@
 """What every test can ask for."""
 
+import signal
 from collections.abc import Iterator
 
 import hypothesis
@@ -10,6 +11,9 @@ from tests.talos.registry_server import HTPASSWD, RegistryServer, running_regist
 # A busy machine may take its time over one example; pytest-timeout bounds the whole test.
 hypothesis.settings.register_profile("unhurried", deadline=None)
 hypothesis.settings.load_profile("unhurried")
+
+# A shell starts background jobs with SIGINT ignored, and programs the tests start and interrupt would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -93,13 +93,18 @@ class Connections:
         place = (url.scheme, url.host, url.port)
         if place not in self._clients:
             trust_environment = not is_loopback(url.host)
-            context = await to_thread.run_sync(
-                lambda: context_for(self._tls(url) or Tls(), trust_environment=trust_environment)
-            )
+            context = await self._context(url, trust_environment)
             self._clients[place] = await self._stack.enter_async_context(
                 httpx2.AsyncClient(timeout=_TIMEOUT, trust_env=trust_environment, verify=context)
             )
         return self._clients[place]
+
+    async def _context(self, url: httpx2.URL, trust_environment: bool) -> ssl.SSLContext:
+        if url.scheme == "http":
+            # Reading the system's authorities takes longer than many an answer; this context trusts none.
+            return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        tls = self._tls(url) or Tls()
+        return await to_thread.run_sync(lambda: context_for(tls, trust_environment=trust_environment))
 
     def _tls(self, url: httpx2.URL) -> Tls | None:
         if same_place(url, httpx2.URL(self._endpoint.url)):
