@@ -124,7 +124,7 @@ class _Pull:
         if isinstance(document, Index):
             descriptor = _select(self._reference, document, self._platform)
             built_for = descriptor.platform
-            manifest, manifest_digest = await self._document(descriptor.digest, descriptor.digest)
+            manifest, manifest_digest = await self._document(descriptor.digest, descriptor.digest, descriptor.size)
         if not isinstance(manifest, Manifest):
             raise MalformedImage(self._reference.text, "an index points at another index")
         _check_sizes(self._reference, manifest)
@@ -142,12 +142,16 @@ class _Pull:
             layers=manifest.layers,
         )
 
-    async def _document(self, selector: str, promised: str | None) -> tuple[Index | Manifest, str]:
+    async def _document(
+        self, selector: str, promised: str | None, size: int | None = None
+    ) -> tuple[Index | Manifest, str]:
         """Return an index or manifest and its digest, after putting it into the store."""
         raw = await self._source.document(selector)
         digest = digest_of(raw, promised.partition(":")[0] if promised else "sha256")
         if promised is not None and digest != promised:
             raise DigestMismatch(self._reference.text, promised, digest)
+        if size is not None and len(raw) != size:
+            raise DigestMismatch(self._reference.text, f"{size} bytes of {digest}", f"{len(raw)} bytes")
         try:
             document = oci.parse_document(raw)
         except oci.MalformedDocument as error:

@@ -9,6 +9,7 @@ from tests.talos.extensions.corpus.kind import Document, Kind, write_document, w
 
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 REBUILD = "rebuild the image [MalformedImage]"
+TAMPERED = "the source is damaged or tampered with: push the image again [DigestMismatch]"
 _SMALLER = "use a smaller image [TooLarge]"
 OTHER_MACHINE = "use an image built for this machine [PlatformMissing]"
 _NO_DIGEST = "the manifest cannot be read: '{}' is no sha256 or sha512 digest - at `$.layers[0]`"

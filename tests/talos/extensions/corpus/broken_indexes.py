@@ -6,7 +6,14 @@ from typing import Any
 
 from talos.extensions.layout_writer import LayoutWriter
 from tests.talos.extensions.archives import MANIFEST_TYPE
-from tests.talos.extensions.corpus.broken_documents import INDEX_TYPE, OTHER_MACHINE, REBUILD, of_document, promised
+from tests.talos.extensions.corpus.broken_documents import (
+    INDEX_TYPE,
+    OTHER_MACHINE,
+    REBUILD,
+    TAMPERED,
+    of_document,
+    promised,
+)
 from tests.talos.extensions.corpus.kind import Document, Kind, write_document
 
 
@@ -23,6 +30,11 @@ def entry(os: str = "linux", architecture: str = "amd64", **fields: Any) -> Docu
 
 def index_of_an_index(layout: Path) -> None:
     inner = LayoutWriter(layout).add(json.dumps(indexed()).encode(), INDEX_TYPE)
+    write_document(layout, json.dumps(indexed(entry(digest=inner.digest, size=inner.size))).encode())
+
+
+def manifest_promised_too_small(layout: Path) -> None:
+    inner = LayoutWriter(layout).add(b"{}\n", MANIFEST_TYPE)
     write_document(layout, json.dumps(indexed(entry(digest=inner.digest))).encode())
 
 
@@ -47,6 +59,11 @@ KINDS: tuple[Kind, ...] = (
         "index whose entry has no platform",
         f"not built for linux/amd64, nor for any other platform; {OTHER_MACHINE}",
         indexed(promised(2, MANIFEST_TYPE)),
+    ),
+    Kind(
+        "index that promises a smaller manifest",
+        manifest_promised_too_small,
+        f"expected 2 bytes of sha256:… but got 3 bytes; {TAMPERED}",
     ),
     Kind("index of an index", index_of_an_index, f"an index points at another index; {REBUILD}"),
     of_index(

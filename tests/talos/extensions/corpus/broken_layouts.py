@@ -8,12 +8,12 @@ from pathlib import Path
 from talos.extensions.layout_writer import LayoutWriter
 from talos.extensions.oci import MAX_MANIFEST_BYTES, REFERENCE_NAME
 from tests.talos.extensions.archives import MANIFEST_TYPE
+from tests.talos.extensions.corpus.broken_documents import REBUILD, TAMPERED
 from tests.talos.extensions.corpus.kind import TAG, Document, Kind, blob_of, promise, write_document, write_image
 
-_REBUILD = "rebuild the image [MalformedImage]"
 _NO_LAYOUT = "give the directory that holds oci-layout and index.json [LayoutMissing]"
 _NO_IMAGE = "check the name and the tag [ImageNotFound]"
-_TAMPERED = "the source is damaged or tampered with: push the image again [DigestMismatch]"
+
 _DEEP = b'{"schemaVersion":2,"manifests":[],"more":' + b"[" * 1_000_000
 
 
@@ -29,7 +29,7 @@ def of_layout(name: str, message: str, damage: Callable[[Path], object]) -> Kind
 
 def of_index_file(name: str, problem: str, content: bytes) -> Kind:
     """Return a kind whose layout has an index.json of these bytes."""
-    message = f"LAYOUT/index.json: {problem}; {_REBUILD}"
+    message = f"LAYOUT/index.json: {problem}; {REBUILD}"
     return of_layout(name, message, lambda layout: (layout / "index.json").write_bytes(content))
 
 
@@ -144,12 +144,12 @@ LAYOUTS = (
     ),
     of_layout(
         "index.json that is a directory",
-        f"LAYOUT/index.json is no regular file; {_REBUILD}",
+        f"LAYOUT/index.json is no regular file; {REBUILD}",
         lambda layout: replaced_by_directory(layout / "index.json"),
     ),
     of_layout(
         "index.json that is a fifo",
-        f"LAYOUT/index.json is no regular file; {_REBUILD}",
+        f"LAYOUT/index.json is no regular file; {REBUILD}",
         lambda layout: replaced_by_fifo(layout / "index.json"),
     ),
     of_layout(
@@ -176,52 +176,50 @@ LAYOUTS = (
         lambda layout: (layout / "index.json").write_text((layout / "index.json").read_text().replace('"v1"', '"v2"')),
     ),
     Kind("image without a tag", no_annotations, f"the layout LAYOUT has no image v1; {_NO_IMAGE}"),
-    Kind("tag of two images", one_tag_for_two_images, f"LAYOUT/index.json: the tag v1 names two images; {_REBUILD}"),
+    Kind("tag of two images", one_tag_for_two_images, f"LAYOUT/index.json: the tag v1 names two images; {REBUILD}"),
 )
 
 BLOBS = (
     of_blob("no manifest blob", f"the layout LAYOUT has no image sha256:…; {_NO_IMAGE}", "manifest", Path.unlink),
-    of_blob("no configuration blob", f"LAYOUT lacks the blob sha256:…; {_REBUILD}", "config", Path.unlink),
-    of_blob("no layer blob", f"LAYOUT lacks the blob sha256:…; {_REBUILD}", "layers", Path.unlink),
-    Kind("no blobs of that algorithm", blob_of_sha512, f"LAYOUT lacks the blob sha512:…; {_REBUILD}"),
+    of_blob("no configuration blob", f"LAYOUT lacks the blob sha256:…; {REBUILD}", "config", Path.unlink),
+    of_blob("no layer blob", f"LAYOUT lacks the blob sha256:…; {REBUILD}", "layers", Path.unlink),
+    Kind("no blobs of that algorithm", blob_of_sha512, f"LAYOUT lacks the blob sha512:…; {REBUILD}"),
     of_blob(
         "layer blob that is a fifo",
-        f"LAYOUT/blobs/sha256/… is no regular file; {_REBUILD}",
+        f"LAYOUT/blobs/sha256/… is no regular file; {REBUILD}",
         "layers",
         replaced_by_fifo,
     ),
     of_blob(
         "layer blob that is a directory",
-        f"LAYOUT/blobs/sha256/… is no regular file; {_REBUILD}",
+        f"LAYOUT/blobs/sha256/… is no regular file; {REBUILD}",
         "layers",
         replaced_by_directory,
     ),
-    of_blob("changed manifest blob", f"expected sha256:… but got sha256:…; {_TAMPERED}", "manifest", changed),
-    of_blob("changed configuration blob", f"expected sha256:… but got sha256:…; {_TAMPERED}", "config", changed),
-    of_blob("changed layer blob", f"expected sha256:… but got sha256:…; {_TAMPERED}", "layers", changed),
-    of_blob("longer layer blob", f"expected 3072 bytes of sha256:… but got more; {_TAMPERED}", "layers", longer),
-    of_blob(
-        "shorter layer blob", f"expected 3072 bytes of sha256:… but got 3071 bytes; {_TAMPERED}", "layers", shorter
-    ),
+    of_blob("changed manifest blob", f"expected sha256:… but got sha256:…; {TAMPERED}", "manifest", changed),
+    of_blob("changed configuration blob", f"expected sha256:… but got sha256:…; {TAMPERED}", "config", changed),
+    of_blob("changed layer blob", f"expected sha256:… but got sha256:…; {TAMPERED}", "layers", changed),
+    of_blob("longer layer blob", f"expected 3072 bytes of sha256:… but got more; {TAMPERED}", "layers", longer),
+    of_blob("shorter layer blob", f"expected 3072 bytes of sha256:… but got 3071 bytes; {TAMPERED}", "layers", shorter),
     Kind(
         "layer promised too large",
         promised_size("layers", 9999),
-        f"expected 9999 bytes of sha256:… but got 3072 bytes; {_TAMPERED}",
+        f"expected 9999 bytes of sha256:… but got 3072 bytes; {TAMPERED}",
     ),
     Kind(
         "layer promised empty",
         promised_size("layers", 0),
-        f"expected sha256:… but got sha256:…; {_TAMPERED}",
+        f"expected sha256:… but got sha256:…; {TAMPERED}",
     ),
     Kind(
         "configuration promised too small",
         promised_size("config", 2),
-        f"expected 2 bytes of sha256:… but got more; {_TAMPERED}",
+        f"expected 2 bytes of sha256:… but got more; {TAMPERED}",
     ),
     Kind(
         "manifest that is nothing but braces",
         lambda layout: write_document(layout, b"{}"),
-        f"the document is neither an index nor a manifest, or both at once; {_REBUILD}",
+        f"the document is neither an index nor a manifest, or both at once; {REBUILD}",
     ),
 )
 
