@@ -31,7 +31,9 @@ from cosi.rpc.serving import Transport, serving
 from cosi.state.memory.state import MemoryState
 from cosi.state.registration import announce
 from cosi.state.state import State
-from machined import alone
+from machined import access, alone, door
+from machined.door import DoorOptions
+from machined.services.machine import MachineService
 from resources import names
 from resources.boot_image import BootImage
 from resources.boot_status import BootStatus
@@ -83,6 +85,7 @@ class NodeOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     Boot images are made of `initramfs`, where there is one; `ways` to activate them are tried in order;
     `trust` says whose signatures they need.
+    `door` is where others on the network get in, and without it nobody does.
     `on_overdue` is called, from another thread, when controllers have not stopped in time.
     """
 
@@ -95,6 +98,7 @@ class NodeOptions(msgspec.Struct, frozen=True, kw_only=True):
     initramfs: Path | None = None
     ways: Sequence[Way] = tuple(Way)
     trust: TrustPolicy | None = None
+    door: DoorOptions | None = None
     plugins: Sequence[Plugin] = ()
     on_overdue: Callable[[], None] | None = None
 
@@ -114,13 +118,24 @@ async def running(options: NodeOptions) -> AsyncIterator[State]:
     await add_to(host, options.plugins)
     served = serving(state, registry, options.addresses, host=host, transport=options.transport)
     try:
-        async with served, anyio.create_task_group() as tasks:
+        async with served, _door(options, state, registry), anyio.create_task_group() as tasks:
             await tasks.start(host.run)
             yield state
             tasks.cancel_scope.cancel()
     finally:
         with anyio.CancelScope(shield=True):
             await to_thread.run_sync(root.deactivate)
+
+
+@asynccontextmanager
+async def _door(options: NodeOptions, state: State, registry: Registry) -> AsyncIterator[None]:
+    if options.door is None:
+        yield
+        return
+    machine = MachineService(talos_version=options.talos_version, runs_on=options.platform)
+    services = [access.state_service(state, registry), access.guarded(machine.service)]
+    async with door.opened(options.door, options.state / "pki", services):
+        yield
 
 
 def controllers(options: NodeOptions, root: ActiveRoot) -> Sequence[Controller | QController]:

@@ -26,6 +26,18 @@ _TRUST = click.option(
 @click.option("--state", type=click.Path(path_type=Path), required=True, help="The directory the node keeps all in.")
 @click.option("--socket", metavar="PATH", help="Listen on this unix socket; $COSI_SOCKET or a default one unless told.")
 @click.option(
+    "--listen", metavar="HOST[:PORT]",
+    help="Let talosctl in there over TLS, on port 50000 unless told; nobody gets in from the network otherwise.",
+)  # fmt: skip
+@click.option(
+    "--endpoint", "endpoints", metavar="HOST[:PORT]", multiple=True,
+    help="Another name or address that clients reach --listen by; repeatable.",
+)  # fmt: skip
+@click.option(
+    "--talosconfig", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    help="Write an administrator's login for talosctl to this file.",
+)  # fmt: skip
+@click.option(
     "--transport", type=click.Choice(["native", "grpcio"]), default="native", show_default=True,
     help="What carries the calls: this project's own HTTP/2, or grpcio's.",
 )  # fmt: skip
@@ -54,6 +66,9 @@ def run(
     config: Path,
     state: Path,
     socket: str | None,
+    listen: str | None,
+    endpoints: tuple[str, ...],
+    talosconfig: Path | None,
     transport: str,
     talos_version: str | None,
     initramfs: Path | None,
@@ -79,6 +94,7 @@ def run(
         initramfs=initramfs,
         activation=activation,
         trust=trust,
+        door=node.door(listen, endpoints, talosconfig),
         transport=transport,
         log_format=log_format,
         log_level=log_level,
@@ -102,6 +118,56 @@ def rollback(server: str | None) -> None:
     from machined import upgrade as command
 
     command.run(server, rollback=True)
+
+
+_STATE = click.option(
+    "--state", type=click.Path(path_type=Path, file_okay=False), required=True, help="The node's directory."
+)
+
+
+@cli.command()
+@_STATE
+@click.option(
+    "--endpoint", "endpoints", metavar="HOST[:PORT]", multiple=True, default=["127.0.0.1:50000"], show_default=True,
+    help="Where clients reach the node; repeatable.",
+)  # fmt: skip
+@click.option(
+    "--role", "roles", multiple=True, default=["os:admin"], show_default=True,
+    help="os:admin, os:operator or os:reader; repeatable.",
+)  # fmt: skip
+@click.option("--days", type=click.IntRange(1, 3650), default=365, show_default=True, help="How long it is good for.")
+@click.option("--merge", is_flag=True, help="Keep the logins to other nodes that are in the file.")
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The talosconfig.")
+def talosconfig(
+    state: Path, endpoints: tuple[str, ...], roles: tuple[str, ...], days: int, merge: bool, output: Path
+) -> None:
+    """Write a login to the node for talosctl."""
+    from machined import pki
+
+    pki.add_login(state, output, endpoints, roles, days=days, merge=merge)
+
+
+@cli.group()
+def pki() -> None:
+    """Replace the authority that the node's certificates and logins come from."""
+
+
+@pki.command()
+@_STATE
+def rotate(state: Path) -> None:
+    """Put a new authority beside the old one; both are good from then on."""
+    from machined import pki
+
+    pki.begin_rotation(state)
+
+
+@pki.command()
+@_STATE
+def finish(state: Path) -> None:
+    """Put the new authority in force; logins that the old one certified end."""
+    from machined import pki
+
+    pki.finish_rotation(state)
 
 
 @cli.group()

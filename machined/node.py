@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,8 @@ from cosi.rpc import address
 from cosi.rpc.serving import Transport
 from machined.alone import alone_in
 from machined.assembly import DEFAULT_TALOS_VERSION, NodeOptions, running
+from machined.door import DoorOptions
+from machined.login import parse_endpoint
 from machined.pulling import policy_in
 from talos.extensions.activation import Way
 from talos.extensions.initramfs import InitramfsError, check
@@ -37,6 +40,7 @@ def run(
     initramfs: Path | None,
     activation: str,
     trust: Path | None,
+    door: DoorOptions | None,
     transport: str,
     log_format: str,
     log_level: str,
@@ -53,6 +57,7 @@ def run(
             initramfs=initramfs.absolute() if initramfs is not None else None,
             ways=tuple(Way) if activation == ANY_WAY else (Way(activation),),
             trust=policy_in(trust) if trust is not None else None,
+            door=door,
             plugins=sources.load(),
             on_overdue=loops.leave,
         )
@@ -64,6 +69,19 @@ def run(
         with alone_in(options.state, what="node", option="--state"):
             loops.run(_run, options)
     except (ValueError, InitramfsError) as error:
+        raise click.ClickException(str(error)) from None
+
+
+def door(listen: str | None, endpoints: Sequence[str], talosconfig: Path | None) -> DoorOptions | None:
+    """Return what the options say of the network door. Raises click.ClickException."""
+    if listen is None:
+        if endpoints or talosconfig is not None:
+            raise click.ClickException("--endpoint and --talosconfig are for clients from the network: add --listen")
+        return None
+    try:
+        reached = [parse_endpoint(each).target for each in endpoints]
+        return DoorOptions(parse_endpoint(listen), reached, talosconfig)
+    except ValueError as error:
         raise click.ClickException(str(error)) from None
 
 

@@ -13,7 +13,7 @@ Faithful to `Filter` of the Go runtime (pkg/state/filter.go); ours checks a core
 from __future__ import annotations
 
 import enum
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, Protocol
 
@@ -65,8 +65,9 @@ class Access(msgspec.Struct, frozen=True):
         return f"{self.type}({self.namespace}/{'' if self.id is None else self.id})"
 
 
-Rule = Callable[[Access], bool]
-"""Tells whether an access is allowed. One that wants to say why it is not raises AccessDenied itself."""
+Rule = Callable[[Access], bool | Awaitable[bool]]
+"""Tells whether an access is allowed, at once or after a look elsewhere. One that wants to say why it is not raises
+AccessDenied itself."""
 
 
 class Filtered:
@@ -82,47 +83,48 @@ class Filtered:
 
     async def get(self, pointer: Pointer) -> AnyResource:
         """Return a resource. Raises AccessDenied, and as the core does."""
-        self._check(Access(Verb.GET, *pointer))
+        await self._check(Access(Verb.GET, *pointer))
         return await self._core.get(pointer)
 
     async def list(self, kind: Kind, *, query: Query = ALL) -> Sequence[AnyResource]:
         """Return the resources of a kind that match. Raises AccessDenied, and as the core does."""
-        self._check(Access(Verb.LIST, *kind))
+        await self._check(Access(Verb.LIST, *kind))
         return await self._core.list(kind, query=query)
 
     async def create(self, resource: AnyResource, *, owner: str = "") -> AnyResource:
         """Store a new resource. Raises AccessDenied, and as the core does."""
-        self._check(Access(Verb.CREATE, *resource.pointer, owner))
+        await self._check(Access(Verb.CREATE, *resource.pointer, owner))
         return await self._core.create(resource, owner=owner)
 
     async def update(
         self, resource: AnyResource, *, owner: str = "", expected_phase: Phase | None = Phase.RUNNING
     ) -> AnyResource:
         """Replace a resource. Raises AccessDenied, and as the core does."""
-        self._check(Access(Verb.UPDATE, *resource.pointer, owner))
+        await self._check(Access(Verb.UPDATE, *resource.pointer, owner))
         return await self._core.update(resource, owner=owner, expected_phase=expected_phase)
 
     async def destroy(self, pointer: Pointer, *, owner: str = "") -> None:
         """Remove a resource. Raises AccessDenied, and as the core does."""
-        self._check(Access(Verb.DESTROY, *pointer, owner))
+        await self._check(Access(Verb.DESTROY, *pointer, owner))
         await self._core.destroy(pointer, owner=owner)
 
     @asynccontextmanager
     async def watch(self, pointer: Pointer, options: WatchOptions = FROM_NOW) -> AsyncIterator[Watch]:
         """Watch one resource. Entering raises AccessDenied, and as the core does."""
-        self._check(Access(Verb.WATCH, *pointer))
+        await self._check(Access(Verb.WATCH, *pointer))
         async with self._core.watch(pointer, options) as watch:
             yield watch
 
     @asynccontextmanager
     async def watch_kind(self, kind: Kind, options: WatchKindOptions = KIND_FROM_NOW) -> AsyncIterator[Watch]:
         """Watch a kind. Entering raises AccessDenied, and as the core does."""
-        self._check(Access(Verb.WATCH, *kind))
+        await self._check(Access(Verb.WATCH, *kind))
         async with self._core.watch_kind(kind, options) as watch:
             yield watch
 
-    def _check(self, access: Access) -> None:
-        if not self._rule(access):
+    async def _check(self, access: Access) -> None:
+        allowed = self._rule(access)
+        if not (allowed if isinstance(allowed, bool) else await allowed):
             raise errors.AccessDenied(f"not allowed to {access.verb} {access.target}")
 
 
@@ -136,16 +138,16 @@ class _FilteredTeardown(Filtered):
     _core: _CoreWithTeardown
 
     async def teardown(self, pointer: Pointer, *, owner: str = "") -> bool:
-        self._check_each(_TEARDOWN, pointer, owner)
+        await self._check_each(_TEARDOWN, pointer, owner)
         return await self._core.teardown(pointer, owner=owner)
 
     async def teardown_and_destroy(self, pointer: Pointer, *, owner: str = "") -> None:
-        self._check_each(_TEARDOWN_AND_DESTROY, pointer, owner)
+        await self._check_each(_TEARDOWN_AND_DESTROY, pointer, owner)
         await self._core.teardown_and_destroy(pointer, owner=owner)
 
-    def _check_each(self, verbs: Sequence[Verb], pointer: Pointer, owner: str) -> None:
+    async def _check_each(self, verbs: Sequence[Verb], pointer: Pointer, owner: str) -> None:
         for verb in verbs:
-            self._check(Access(verb, *pointer, owner if verb in WRITES else ""))
+            await self._check(Access(verb, *pointer, owner if verb in WRITES else ""))
 
 
 class Clause(msgspec.Struct, frozen=True):

@@ -2,15 +2,22 @@
 
 from pathlib import Path
 
-from tools.generate_protos import ROOT, generate
+import pytest
+
+from tools.generate_protos import PACKAGES, PROTO, ROOT, generate
 
 
-def test_generated_code_is_fresh(tmp_path: Path) -> None:
-    generate(tmp_path)
+@pytest.mark.parametrize("owner", PACKAGES)
+def test_generated_code_is_fresh(owner: str, tmp_path: Path) -> None:
+    generate(owner, tmp_path)
 
-    committed = _files(ROOT / "cosi" / "_pb")
+    committed = _files(ROOT / owner / "_pb")
 
     assert _files(tmp_path) == committed, "run `make generate` and commit what changes"
+
+
+def test_code_is_generated_of_every_folder() -> None:
+    assert {each.name for each in PROTO.iterdir()} == {folder for folders in PACKAGES.values() for folder in folders}
 
 
 def _files(directory: Path) -> dict[str, str]:

@@ -1,0 +1,108 @@
+"""Who came in through the network door may do what the roles in their certificate allow, and write no resources.
+
+Two questions are asked of every call: may these roles call the method at all, and, of a call of the state, may they
+read this type? Both, and the messages, are Talos's (pkg/grpc/middleware/authz, internal/app/resources).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+
+from cosi.resource import meta
+from cosi.resource.registry import Registry
+from cosi.rpc.http2.status import Code
+from cosi.rpc.seam import Call, Feed, Frames, Refusal, ServerStreaming, Service, Unary
+from cosi.rpc.service import StateService
+from cosi.state import errors
+from cosi.state.filtered import READS, Access, Filtered, Rule
+from cosi.state.state import State
+from talos.access.certificates import roles_of
+from talos.access.roles import Role, allows
+
+NOT_AUTHORIZED: Final = "not authorized"
+CERTIFICATES_KEPT: Final = 1024
+"""How many clients' certificates are read only once."""
+
+_roles_of = lru_cache(CERTIFICATES_KEPT)(roles_of)
+
+
+def roles(call: Call) -> frozenset[str]:
+    """Return the roles of whoever calls; none without a certificate."""
+    return _roles_of(call.peer.certificate) if call.peer.certificate is not None else frozenset()
+
+
+def readable(state: State, *, sensitive: bool) -> Rule:
+    """Return the rule for reads of registered types in registered namespaces; of sensitive types only if told."""
+
+    async def rule(access: Access) -> bool:
+        if access.verb not in READS:
+            raise errors.AccessDenied("write access is not allowed")
+        try:
+            definition = await state.get(meta.ResourceDefinition, access.type.lower())
+        except errors.NotFound:
+            raise errors.AccessDenied(f"resource type {_quoted(access.type)} is not supported") from None
+        if definition.spec.sensitive and not sensitive:
+            raise errors.AccessDenied(NOT_AUTHORIZED)
+        try:
+            await state.get(meta.Namespace, access.namespace)
+        except errors.NotFound:
+            raise errors.AccessDenied(f"namespace {_quoted(access.namespace)} is not supported") from None
+        return True
+
+    return rule
+
+
+def state_service(state: State, registry: Registry) -> Service:
+    """Return the State service as the network sees it: guarded, and what it shows depends on who asks."""
+    everything = StateService(Filtered(state, readable(state, sensitive=True)), registry).service
+    the_rest = StateService(Filtered(state, readable(state, sensitive=False)), registry).service
+
+    def chosen(call: Call) -> Service:
+        return everything if Role.ADMIN in roles(call) else the_rest
+
+    return _guarded(everything, chosen)
+
+
+def guarded(service: Service) -> Service:
+    """Return a service whose methods ask for the caller's roles first."""
+    return _guarded(service, lambda _: service)
+
+
+def _guarded(service: Service, chosen: Callable[[Call], Service]) -> Service:
+    def check(method: str, call: Call) -> None:
+        if not allows(roles(call), f"/{service.name}/{method}"):
+            raise Refusal(Code.PERMISSION_DENIED, NOT_AUTHORIZED)
+
+    def single(method: str) -> Unary:
+        async def handler(request: bytes, call: Call) -> Frames:
+            check(method, call)
+            return await chosen(call).unary[method](request, call)
+
+        return handler
+
+    def streamed(method: str) -> ServerStreaming:
+        async def handler(request: bytes, call: Call) -> AsyncGenerator[Frames | Feed, None]:
+            check(method, call)
+            async with aclosing(chosen(call).server_streaming[method](request, call)) as answers:
+                async for answer in answers:
+                    yield answer
+
+        return handler
+
+    if service.client_streaming or service.bidirectional:
+        raise NotImplementedError(f"{service.name} has methods that the door can't guard: clients stream to them")
+    return msgspec.structs.replace(
+        service,
+        unary={method: single(method) for method in service.unary},
+        server_streaming={method: streamed(method) for method in service.server_streaming},
+    )
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)

@@ -1,0 +1,98 @@
+"""The network door: TLS on a port, open to those whose certificate this node's authority signed.
+
+STATE/pki ─▶ the server's certificate, renewed long before it is over, and at once when an authority changes
+"""
+
+from __future__ import annotations
+
+import datetime
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import anyio
+import msgspec
+import structlog
+import watchfiles
+from anyio import to_thread
+
+from cosi.rpc import address
+from cosi.rpc.address import Address
+from cosi.rpc.seam import Service
+from cosi.rpc.serving import serving_services
+from cosi.rpc.tls import Certificates, Identity, ServerTls
+from machined.login import ANY_HOST, endpoint_of, now, parse_endpoint, reachable_addresses, write_login
+from talos.access.authorities import Authorities
+from talos.access.certificates import SERVER_LIFETIME, Authority
+
+RENEWED_AFTER_SECONDS: Final = SERVER_LIFETIME.total_seconds() / 2
+SOON: Final = datetime.timedelta(days=90)
+"""An authority with less time than this left is spoken of in the log."""
+
+_log = structlog.get_logger(component="door")
+
+
+class DoorOptions(msgspec.Struct, frozen=True):
+    """Where to listen; as what, HOST or HOST:PORT, clients know the node besides; where to leave a login."""
+
+    listen: Address
+    endpoints: Sequence[str] = ()
+    talosconfig: Path | None = None
+
+
+@asynccontextmanager
+async def opened(options: DoorOptions, directory: Path, services: Sequence[Service]) -> AsyncIterator[Address]:
+    """Serve while the body runs; yields the address with the port taken. Raises OSError, ValueError."""
+    authorities = Authorities(directory)
+    await to_thread.run_sync(authorities.ensure, now())
+    names = await to_thread.run_sync(_names, options)
+    certificates = Certificates(_tls(authorities, names))
+    async with (
+        serving_services(services, [options.listen], tls=certificates) as (taken,),
+        anyio.create_task_group() as tasks,
+    ):
+        if options.talosconfig is not None:
+            endpoints = [*options.endpoints] or [endpoint_of(taken)]
+            await to_thread.run_sync(partial(write_login, authorities, options.talosconfig, endpoints))
+        closing = anyio.Event()
+        tasks.start_soon(_renew, authorities, names, certificates, closing)
+        try:
+            yield taken
+        finally:
+            closing.set()
+
+
+async def _renew(
+    authorities: Authorities, names: Sequence[str], certificates: Certificates, closing: anyio.Event
+) -> None:
+    # One watch for good: between two of them a change would go unseen. It waits in a thread, which only the event ends.
+    timeout = int(RENEWED_AFTER_SECONDS * 1000)
+    async for _ in watchfiles.awatch(
+        authorities.directory, recursive=False, rust_timeout=timeout, yield_on_timeout=True, stop_event=closing
+    ):
+        try:
+            certificates.reload(await to_thread.run_sync(_tls, authorities, names))
+        except (OSError, ValueError) as error:
+            _log.error("the door keeps its certificate", problem=str(error))
+        else:
+            _log.info("the door has a new certificate")
+
+
+def _tls(authorities: Authorities, names: Sequence[str]) -> ServerTls:
+    authority = authorities.current
+    _warn_of_end(authority)
+    return ServerTls(Identity(*authority.for_server(names, now())), client_ca=authorities.accepted)
+
+
+def _warn_of_end(authority: Authority) -> None:
+    if authority.not_after - now() < SOON:
+        _log.warning("the authority ends soon: rotate it with machined pki", until=authority.not_after.isoformat())
+
+
+def _names(options: DoorOptions) -> Sequence[str]:
+    told = [parse_endpoint(each).host for each in options.endpoints]
+    listening = [] if options.listen.host in ANY_HOST else [options.listen.host]
+    return [*told, *listening, *reachable_addresses(), *address.LOCALHOST_ADDRESSES, "localhost", socket.gethostname()]

@@ -1,0 +1,1 @@
+"""The services of Talos that this node serves at its network door."""

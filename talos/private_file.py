@@ -1,0 +1,28 @@
+"""A file for its owner alone, replaced as a whole: whenever a crash comes it holds the old bytes or the new ones."""
+
+import os
+from pathlib import Path
+
+FILE_MODE = 0o600
+
+
+def write(path: Path, content: bytes) -> None:
+    """Put content into a file, new or there already. Raises OSError."""
+    temporary = path.with_name(path.name + ".new")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    replace(temporary, path)
+
+
+def replace(fresh: Path, path: Path) -> None:
+    """Put one file in the place of another of the same directory, for good. Raises OSError."""
+    fresh.replace(path)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
