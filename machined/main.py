@@ -94,7 +94,7 @@ def run(
         initramfs=initramfs,
         activation=activation,
         trust=trust,
-        door=node.door(listen, endpoints, talosconfig),
+        door=node.door(listen, endpoints, talosconfig, transport=transport),
         transport=transport,
         log_format=log_format,
         log_level=log_level,

@@ -72,12 +72,17 @@ def run(
         raise click.ClickException(str(error)) from None
 
 
-def door(listen: str | None, endpoints: Sequence[str], talosconfig: Path | None) -> DoorOptions | None:
+def door(
+    listen: str | None, endpoints: Sequence[str], talosconfig: Path | None, *, transport: str
+) -> DoorOptions | None:
     """Return what the options say of the network door. Raises click.ClickException."""
     if listen is None:
         if endpoints or talosconfig is not None:
             raise click.ClickException("--endpoint and --talosconfig are for clients from the network: add --listen")
         return None
+    if Transport(transport) is Transport.GRPCIO:
+        problem = "grpcio accepts no Ed25519 certificates, which all logins are: leave out --transport, or --listen"
+        raise click.ClickException(problem)
     try:
         reached = [parse_endpoint(each).target for each in endpoints]
         return DoorOptions(parse_endpoint(listen), reached, talosconfig)

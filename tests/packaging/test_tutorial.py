@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 TUTORIAL = (ROOT / "docs/tutorial.md").read_text()
 BIN = Path(sys.executable).parent
 PATIENCE_SECONDS = 50.0
+UP = re.compile(r"\] (serving|joined) ")
+"""What a server logs when it listens, and a controller's process when it is a member of one."""
 MAX_CONTROLLER_LINES = 15
 
 
@@ -61,14 +62,20 @@ class Desk:
         return output
 
     def leave_running(self, terminal: str, command: str) -> None:
-        """Press Ctrl-C in a terminal, then start something there; it is up when the server answers."""
+        """Press Ctrl-C in a terminal, then start something there; it is up when it says so."""
         self.interrupt(terminal)
-        self._terminals[terminal] = subprocess.Popen(
-            ["bash", "-c", f"exec {command}"], cwd=self.directory, env=self._environment, start_new_session=True
-        )
+        shown = self.directory / f"terminal-{terminal}.log"
+        with shown.open("wb") as log:
+            self._terminals[terminal] = subprocess.Popen(
+                ["bash", "-c", f"exec {command}"],
+                cwd=self.directory,
+                env=self._environment,
+                stderr=log,
+                start_new_session=True,
+            )
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while not self._answers():
-            assert time.monotonic() < deadline, f"nobody answers after {command}"
+        while not UP.search(shown.read_text()):
+            assert time.monotonic() < deadline, f"{command} does not come up:\n{shown.read_text()}"
             time.sleep(0.05)
 
     def eventually(self, command: str, expected: str) -> None:
@@ -90,10 +97,6 @@ class Desk:
         for process in self._terminals.values():
             process.kill()
             process.wait()
-
-    def _answers(self) -> bool:
-        with socket.socket(socket.AF_UNIX) as probe:
-            return probe.connect_ex(str(self.socket)) == 0
 
 
 def tidy(table: str) -> str:
