@@ -7,23 +7,31 @@ read this type? Both, and the messages, are Talos's (pkg/grpc/middleware/authz, 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from functools import lru_cache
 from typing import Final
 
-import msgspec
-
 from cosi.resource import meta
 from cosi.resource.registry import Registry
 from cosi.rpc.http2.status import Code
-from cosi.rpc.seam import Call, Feed, Frames, Refusal, ServerStreaming, Service, Unary
+from cosi.rpc.seam import (
+    Bidirectional,
+    Call,
+    ClientStreaming,
+    Feed,
+    Frames,
+    Refusal,
+    ServerStreaming,
+    Service,
+    Unary,
+)
 from cosi.rpc.service import StateService
 from cosi.state import errors
 from cosi.state.filtered import READS, Access, Filtered, Rule
 from cosi.state.state import State
 from talos.access.certificates import roles_of
-from talos.access.roles import Role, allows
+from talos.access.roles import ROLES_KEY, Role, allowed
 
 NOT_AUTHORIZED: Final = "not authorized"
 CERTIFICATES_KEPT: Final = 1024
@@ -33,8 +41,13 @@ _roles_of = lru_cache(CERTIFICATES_KEPT)(roles_of)
 
 
 def roles(call: Call) -> frozenset[str]:
-    """Return the roles of whoever calls; none without a certificate."""
-    return _roles_of(call.peer.certificate) if call.peer.certificate is not None else frozenset()
+    """Return the roles of whoever calls, none without a certificate; of those for whom a node passes the call on."""
+    if call.peer.certificate is None:
+        return frozenset()
+    own = _roles_of(call.peer.certificate)
+    if Role.IMPERSONATOR in own and (told := [value for key, value in call.metadata if key == ROLES_KEY]):
+        return frozenset(str(role) for role in told)
+    return own
 
 
 def readable(state: State, *, sensitive: bool) -> Rule:
@@ -76,17 +89,17 @@ def guarded(service: Service) -> Service:
 
 def _guarded(service: Service, chosen: Callable[[Call], Service]) -> Service:
     def check(method: str, call: Call) -> None:
-        if not allows(roles(call), f"/{service.name}/{method}"):
+        if not allowed(service.name, method) & roles(call):
             raise Refusal(Code.PERMISSION_DENIED, NOT_AUTHORIZED)
 
-    def single(method: str) -> Unary:
+    def unary(method: str) -> Unary:
         async def handler(request: bytes, call: Call) -> Frames:
             check(method, call)
             return await chosen(call).unary[method](request, call)
 
         return handler
 
-    def streamed(method: str) -> ServerStreaming:
+    def server_streaming(method: str) -> ServerStreaming:
         async def handler(request: bytes, call: Call) -> AsyncGenerator[Frames | Feed, None]:
             check(method, call)
             async with aclosing(chosen(call).server_streaming[method](request, call)) as answers:
@@ -95,12 +108,28 @@ def _guarded(service: Service, chosen: Callable[[Call], Service]) -> Service:
 
         return handler
 
-    if service.client_streaming or service.bidirectional:
-        raise NotImplementedError(f"{service.name} has methods that the door can't guard: clients stream to them")
-    return msgspec.structs.replace(
-        service,
-        unary={method: single(method) for method in service.unary},
-        server_streaming={method: streamed(method) for method in service.server_streaming},
+    def client_streaming(method: str) -> ClientStreaming:
+        async def handler(requests: AsyncIterator[bytes], call: Call) -> Frames:
+            check(method, call)
+            return await chosen(call).client_streaming[method](requests, call)
+
+        return handler
+
+    def bidirectional(method: str) -> Bidirectional:
+        async def handler(requests: AsyncIterator[bytes], call: Call) -> AsyncGenerator[Frames | Feed, None]:
+            check(method, call)
+            async with aclosing(chosen(call).bidirectional[method](requests, call)) as answers:
+                async for answer in answers:
+                    yield answer
+
+        return handler
+
+    return Service(
+        service.name,
+        {method: unary(method) for method in service.unary},
+        {method: server_streaming(method) for method in service.server_streaming},
+        {method: client_streaming(method) for method in service.client_streaming},
+        {method: bidirectional(method) for method in service.bidirectional},
     )
 
 

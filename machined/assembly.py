@@ -33,7 +33,8 @@ from cosi.state.registration import announce
 from cosi.state.state import State
 from machined import access, alone, door
 from machined.door import DoorOptions
-from machined.services.machine import MachineService
+from machined.services import talos_api
+from machined.services.identity import IdentityService
 from resources import names
 from resources.boot_image import BootImage
 from resources.boot_status import BootStatus
@@ -132,9 +133,9 @@ async def _door(options: NodeOptions, state: State, registry: Registry) -> Async
     if options.door is None:
         yield
         return
-    machine = MachineService(talos_version=options.talos_version, runs_on=options.platform)
-    services = [access.state_service(state, registry), access.guarded(machine.service)]
-    async with door.opened(options.door, options.state / "pki", services):
+    identity = IdentityService(talos_version=options.talos_version, runs_on=options.platform)
+    served = [access.state_service(state, registry), *map(access.guarded, talos_api.complete([identity.service]))]
+    async with door.opened(options.door, options.state / "pki", served):
         yield
 
 

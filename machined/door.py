@@ -21,8 +21,8 @@ from anyio import to_thread
 
 from cosi.rpc import address
 from cosi.rpc.address import Address
+from cosi.rpc.native import server
 from cosi.rpc.seam import Service
-from cosi.rpc.serving import serving_services
 from cosi.rpc.tls import Certificates, Identity, ServerTls
 from machined.login import ANY_HOST, endpoint_of, now, parse_endpoint, reachable_addresses, write_login
 from talos.access.authorities import Authorities
@@ -51,7 +51,7 @@ async def opened(options: DoorOptions, directory: Path, services: Sequence[Servi
     names = await to_thread.run_sync(_names, options)
     certificates = Certificates(_tls(authorities, names))
     async with (
-        serving_services(services, [options.listen], tls=certificates) as (taken,),
+        server.serving(services, [options.listen], certificates) as (taken,),
         anyio.create_task_group() as tasks,
     ):
         if options.talosconfig is not None:

@@ -14,7 +14,7 @@ from grpc_tools import protoc
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTO = ROOT / "proto"
-PACKAGES = {"cosi": ("v1alpha1",), "talos": ("common", "machine")}
+PACKAGES = {"cosi": ("v1alpha1",), "talos": ("common", "inspect", "machine")}
 """Whose code is made of which folders of proto/."""
 
 

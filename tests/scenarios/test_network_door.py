@@ -1,74 +1,29 @@
 """Over the network talosctl gets in with the login the node wrote; nobody else does, and nobody writes."""
 
-import base64
 import datetime
-import ssl
 import stat
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing
 from pathlib import Path
 
 import anyio
-import httpx2
-import msgspec
 import pytest
+from google.protobuf.empty_pb2 import Empty
 
 from cosi.resource.metadata import Kind, Pointer
-from cosi.resource.registry import Registry
-from cosi.rpc.remote.state import connected
-from cosi.rpc.seam import frame, messages
+from cosi.rpc.http2.status import Code
 from cosi.rpc.tls import ClientTls, Identity
 from cosi.state import errors
-from cosi.state.core import CoreState
 from machined.assembly import RESOURCES
-from machined.door import DoorOptions
-from machined.login import parse_endpoint, write_login
 from resources.config_status import ConfigStatus
-from talos._pb.machine import machine_pb2
-from talos.access import talosconfig
 from talos.access.authorities import Authorities
 from talos.access.certificates import Authority
-from tests.scenarios.node import PATIENCE_SECONDS, Site
+from tests.scenarios.door import Login, administrator, login, opened
+from tests.scenarios.node import PATIENCE_SECONDS
+from tests.talosctl.wire import CallFailed
 
 POLL_SECONDS = 0.1
 
 pytestmark = pytest.mark.anyio
-
-
-class Login:
-    """What a talosconfig says, as a client uses it."""
-
-    def __init__(self, path: Path) -> None:
-        config = talosconfig.read(path)
-        context = config.contexts[config.context]
-        self.address = parse_endpoint(context["endpoints"][0])
-        ca, certificate, key = (base64.b64decode(context[each]) for each in ("ca", "crt", "key"))
-        self.tls = ClientTls(ca, Identity(certificate, key))
-
-    @asynccontextmanager
-    async def state(self) -> AsyncIterator[CoreState]:
-        async with connected(self.address, Registry(RESOURCES), tls=self.tls, resume=False) as state:
-            with anyio.fail_after(PATIENCE_SECONDS):
-                yield state
-
-
-@asynccontextmanager
-async def opened(tmp_path: Path) -> AsyncIterator[Site]:
-    """Run a node with a door; the administrator's login lies in `talosconfig`."""
-    site = Site(tmp_path)
-    site.write_config()
-    door = DoorOptions(parse_endpoint("127.0.0.1:0"), (), tmp_path / "talosconfig")
-    site.options = msgspec.structs.replace(site.options, door=door)
-    async with site.node():
-        yield site
-
-
-def login(tmp_path: Path, *roles: str) -> Login:
-    """Make another login, in these roles."""
-    endpoint = Login(tmp_path / "talosconfig").address.target
-    output = tmp_path / "-".join(["as", *roles])
-    write_login(Authorities(tmp_path / "state/pki"), output, [endpoint], roles=roles)
-    return Login(output)
 
 
 async def until(login: Login, *, lets_in: bool) -> None:
@@ -87,27 +42,33 @@ async def let_in(login: Login) -> bool:
     return True
 
 
-async def version(login: Login) -> machine_pb2.VersionResponse:
-    """Ask as talosctl does before anything else, with a client of another make."""
-    url = f"https://{login.address.target}/machine.MachineService/Version"
-    headers = {"content-type": "application/grpc", "te": "trailers", "runtime": "Talos", "node": "127.0.0.1"}
-    async with httpx2.AsyncClient(
-        http1=False, http2=True, verify=login.tls.context(), timeout=PATIENCE_SECONDS
-    ) as client:
-        response = await client.post(url, headers=headers, content=frame(b""))
-    (message,) = messages(response.content)
-    return machine_pb2.VersionResponse.FromString(message)
-
-
 async def test_the_login_the_node_wrote_reads_resources_and_the_version(tmp_path: Path) -> None:
-    async with opened(tmp_path):
-        admin = Login(tmp_path / "talosconfig")
-        async with admin.state() as state:
-            definitions = await state.list(Kind("meta", "ResourceDefinitions.meta.cosi.dev"))
-        (answer,) = (await version(admin)).messages
+    async with opened(tmp_path), administrator(tmp_path).talosctl() as talosctl:
+        definitions = await talosctl.get("rd")
+        ((answer,),) = (each.messages for each in await talosctl.version())
 
     assert len(definitions) >= len(RESOURCES)
     assert (answer.version.tag, answer.version.os, answer.features.rbac) == ("v1.11.0", "linux", True)
+
+
+async def test_talosctl_watches(tmp_path: Path) -> None:
+    async with (
+        opened(tmp_path),
+        administrator(tmp_path).talosctl() as talosctl,
+        aclosing(talosctl.watch("configstatus")) as events,
+    ):
+        first = await anext(events)
+
+    assert first.resource.metadata.id == "machine"
+    assert "valid: true" in first.resource.spec.yaml_spec
+
+
+async def test_what_the_node_does_not_serve_it_says(tmp_path: Path) -> None:
+    async with opened(tmp_path), administrator(tmp_path).talosctl() as talosctl:
+        with pytest.raises(CallFailed, match=r"time\.TimeService/Time is not served: this node manages") as refused:
+            await talosctl.unary("/time.TimeService/Time", Empty(), Empty)
+
+    assert refused.value.code == Code.UNIMPLEMENTED
 
 
 async def test_logins_and_keys_are_for_their_owner_alone(tmp_path: Path) -> None:
@@ -132,7 +93,7 @@ async def test_an_unknown_role_may_do_nothing(tmp_path: Path) -> None:
 
 
 async def test_an_administrator_writes_nothing_and_sees_only_what_is_registered(tmp_path: Path) -> None:
-    async with opened(tmp_path), Login(tmp_path / "talosconfig").state() as state:
+    async with opened(tmp_path), administrator(tmp_path).state() as state:
         with pytest.raises(errors.StateError, match=r"^write access is not allowed$"):
             await state.destroy(Pointer("meta", "Namespaces.meta.cosi.dev", "meta"))
         with pytest.raises(errors.AccessDenied, match=r'^resource type "Secrets\.example" is not supported$'):
@@ -144,7 +105,7 @@ async def test_an_administrator_writes_nothing_and_sees_only_what_is_registered(
 async def test_through_a_rotation_somebody_is_always_let_in(tmp_path: Path) -> None:
     async with opened(tmp_path):
         authorities = Authorities(tmp_path / "state/pki")
-        old = Login(tmp_path / "talosconfig")
+        old = administrator(tmp_path)
         authorities.begin_rotation(datetime.datetime.now(datetime.UTC))
         new = login(tmp_path, "os:admin")
         await until(new, lets_in=True)
@@ -156,7 +117,7 @@ async def test_through_a_rotation_somebody_is_always_let_in(tmp_path: Path) -> N
 
 async def test_a_certificate_of_another_authority_opens_nothing(tmp_path: Path) -> None:
     async with opened(tmp_path):
-        stranger = Login(tmp_path / "talosconfig")
+        stranger = administrator(tmp_path)
         other = Authority.create(datetime.datetime.now(datetime.UTC))
         pair = other.for_client(["os:admin"], datetime.datetime.now(datetime.UTC))
         stranger.tls = ClientTls(stranger.tls.ca, Identity(*pair))
@@ -167,7 +128,8 @@ async def test_a_certificate_of_another_authority_opens_nothing(tmp_path: Path) 
 
 async def test_the_port_tells_nothing_to_who_has_no_certificate(tmp_path: Path) -> None:
     async with opened(tmp_path):
-        nobody = Login(tmp_path / "talosconfig")
+        nobody = administrator(tmp_path)
         nobody.tls = ClientTls(nobody.tls.ca)
-        with pytest.raises(ssl.SSLError, match="certificate required"):
-            await version(nobody)
+        with pytest.raises(ConnectionError):
+            async with nobody.talosctl() as talosctl:
+                await talosctl.version()

@@ -1,4 +1,4 @@
-"""machine.MachineService: what the node is. Shapes and field numbers are Talos's (api/machine/machine.proto)."""
+"""The methods of machine.MachineService that say what the node is; their messages are Talos's (machine.proto)."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ PLATFORM: Final = "metal"
 """talosctl has its own ways with nodes in clouds and containers; this one is like a machine."""
 
 
-class MachineService:
+class IdentityService:
     """The methods on bytes."""
 
     def __init__(self, *, talos_version: str, runs_on: Platform) -> None:
         self._talos_version = talos_version
         self._runs_on = runs_on
-        self.service = Service(NAME, unary={"Hostname": self.hostname, "Version": self.version})
+        self.service = Service(NAME, unary={"Hostname": self._hostname, "Version": self._version})
 
-    async def hostname(self, _: bytes, __: Call) -> Frames:
+    async def _hostname(self, _: bytes, __: Call) -> Frames:
         """Answer with HostnameResponse."""
         message = machine_pb2.Hostname(hostname=socket.gethostname())
         return frame(machine_pb2.HostnameResponse(messages=[message]).SerializeToString())
 
-    async def version(self, _: bytes, __: Call) -> Frames:
+    async def _version(self, _: bytes, __: Call) -> Frames:
         """Answer with VersionResponse: the Talos version whose rules hold here."""
         message = machine_pb2.Version(
             version=machine_pb2.VersionInfo(

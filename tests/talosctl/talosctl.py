@@ -1,0 +1,106 @@
+"""talosctl's calls: the version of each node first, then one call a node, each naming its one node.
+
+Without certificates (`--insecure`) calls name no node. Faithful to Talos's cmd/talosctl and pkg/machinery/client.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from typing import Final, TypeVar
+
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.message import Message
+
+from cosi._pb.v1alpha1 import meta_pb2, resource_pb2, state_pb2
+from cosi.rpc.address import Address
+from talos._pb.machine import machine_pb2
+from tests.talosctl.wire import Headers, Wire, connected
+
+STATE: Final = "/cosi.resource.State"
+MACHINE: Final = "/machine.MachineService"
+
+Answer = TypeVar("Answer", bound=Message)
+
+
+class Talosctl:
+    """A talosctl that has logged in."""
+
+    def __init__(self, wire: Wire, nodes: Sequence[str], *, insecure: bool = False) -> None:
+        self._wire = wire
+        self._insecure = insecure
+        self.nodes = nodes
+
+    def metadata(self, node: str) -> Headers:
+        """Return what is sent along with a call to a node."""
+        return [("runtime", "Talos")] if self._insecure else [("runtime", "Talos"), ("node", node)]
+
+    async def stream(
+        self, path: str, request: Message, answer: type[Answer], node: str | None = None
+    ) -> AsyncGenerator[Answer, None]:
+        """Yield the answers of one node, the first unless told. Raises CallFailed."""
+        metadata = self.metadata(node or self.nodes[0])
+        async with aclosing(self._wire.call(path, request.SerializeToString(), metadata)) as messages:
+            async for message in messages:
+                yield answer.FromString(message)
+
+    async def unary(self, path: str, request: Message, answer: type[Answer], node: str | None = None) -> Answer:
+        """Return the one answer of a node, the first unless told. Raises CallFailed."""
+        (only,) = [each async for each in self.stream(path, request, answer, node)]
+        return only
+
+    async def version(self) -> Sequence[machine_pb2.VersionResponse]:
+        """Ask every node for its version, as each command does before anything else."""
+        return [
+            await self.unary(f"{MACHINE}/Version", Empty(), machine_pb2.VersionResponse, node) for node in self.nodes
+        ]
+
+    async def get(self, type: str, id: str = "") -> Sequence[tuple[str, resource_pb2.Resource]]:
+        """Return what `talosctl get` shows: nodes and resources."""
+        await self.version()
+        definition = await self._resolved(type)
+        namespace, kind = definition.default_namespace, definition.resource_type
+        found = []
+        for node in self.nodes:
+            if id:
+                get = state_pb2.GetRequest(namespace=namespace, type=kind, id=id)
+                found.append((node, (await self.unary(f"{STATE}/Get", get, state_pb2.GetResponse, node)).resource))
+            else:
+                all_of_it = state_pb2.ListRequest(namespace=namespace, type=kind)
+                answers = self.stream(f"{STATE}/List", all_of_it, state_pb2.ListResponse, node)
+                found += [(node, answer.resource) async for answer in answers]
+        return found
+
+    async def watch(self, type: str) -> AsyncGenerator[state_pb2.Event, None]:
+        """Yield what `talosctl get --watch` is told by the first node."""
+        await self.version()
+        definition = await self._resolved(type)
+        request = state_pb2.WatchRequest(
+            namespace=definition.default_namespace,
+            type=definition.resource_type,
+            options=state_pb2.WatchOptions(bootstrap_contents=True),
+            api_version=1,
+        )
+        async with aclosing(self.stream(f"{STATE}/Watch", request, state_pb2.WatchResponse)) as answers:
+            async for answer in answers:
+                for event in answer.event:
+                    yield event
+
+    async def _resolved(self, word: str) -> meta_pb2.ResourceDefinitionSpec:
+        request = state_pb2.ListRequest(namespace="meta", type="ResourceDefinitions.meta.cosi.dev")
+        answers = self.stream(f"{STATE}/List", request, state_pb2.ListResponse)
+        specs = [meta_pb2.ResourceDefinitionSpec.FromString(each.resource.spec.proto_spec) async for each in answers]
+        (found,) = [
+            spec for spec in specs if word.lower() in {spec.resource_type.lower(), *map(str.lower, spec.all_aliases)}
+        ]
+        return found
+
+
+@asynccontextmanager
+async def talosctl(
+    address: Address, tls: ssl.SSLContext, *, nodes: Sequence[str] = (), insecure: bool = False
+) -> AsyncIterator[Talosctl]:
+    """Connect to an endpoint; the only node is the endpoint unless told. Raises OSError, ssl.SSLError."""
+    async with connected(address, tls) as wire:
+        yield Talosctl(wire, nodes or [address.host], insecure=insecure)
