@@ -21,7 +21,9 @@ from anyio import to_thread
 
 from cosi.rpc import address
 from cosi.rpc.address import Address
+from cosi.rpc.http2.limits import MAX_REQUEST_BYTES, Allowance
 from cosi.rpc.native import server
+from cosi.rpc.native.admission import Bounds
 from cosi.rpc.seam import Service
 from cosi.rpc.tls import Certificates, Identity, ServerTls
 from machined.login import ANY_HOST, endpoint_of, now, parse_endpoint, reachable_addresses, write_login
@@ -31,6 +33,11 @@ from talos.access.certificates import SERVER_LIFETIME, Authority
 RENEWED_AFTER_SECONDS: Final = SERVER_LIFETIME.total_seconds() / 2
 SOON: Final = datetime.timedelta(days=90)
 """An authority with less time than this left is spoken of in the log."""
+
+BOUNDS: Final = Bounds(
+    clients=256, clients_of_a_host=64, each=Allowance(streams=256, buffered_bytes=MAX_REQUEST_BYTES + (1 << 20))
+)
+"""The dashboard has some forty calls open; a client may send one large config at a time."""
 
 _log = structlog.get_logger(component="door")
 
@@ -51,7 +58,7 @@ async def opened(options: DoorOptions, directory: Path, services: Sequence[Servi
     names = await to_thread.run_sync(_names, options)
     certificates = Certificates(_tls(authorities, names))
     async with (
-        server.serving(services, [options.listen], certificates) as (taken,),
+        server.serving(services, [options.listen], certificates, BOUNDS) as (taken,),
         anyio.create_task_group() as tasks,
     ):
         if options.talosconfig is not None:

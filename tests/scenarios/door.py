@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import cached_property
 from pathlib import Path
 
 import anyio
@@ -33,6 +35,11 @@ class Login:
         ca, certificate, key = (base64.b64decode(context[each]) for each in ("ca", "crt", "key"))
         self.tls = ClientTls(ca, Identity(certificate, key))
 
+    @cached_property
+    def context(self) -> ssl.SSLContext:
+        """The same in OpenSSL's form."""
+        return self.tls.context()
+
     @asynccontextmanager
     async def state(self) -> AsyncIterator[CoreState]:
         """Be connected to the node's state."""
@@ -44,7 +51,7 @@ class Login:
     async def talosctl(self, *nodes: str) -> AsyncIterator[Talosctl]:
         """Be talosctl, with `--nodes` if there are any."""
         with anyio.fail_after(PATIENCE_SECONDS):
-            async with talosctl(self.address, self.tls.context(), nodes=nodes) as client:
+            async with talosctl(self.address, self.context, nodes=nodes) as client:
                 yield client
 
 

@@ -1,10 +1,11 @@
 """What one client may make a server hold or do: every bound of the server's end of a connection, with its reason.
 
 Memory of a connection is at most MAX_BUFFERED_BYTES of requests in the making, one header block, what the transport
-lets pile up unsent, and a few hundred bytes for each open stream.
+lets pile up unsent, and a few hundred bytes for each open stream. A server whose clients are strangers gives each of
+them a smaller `Allowance`.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 MAX_FRAME_BYTES: Final = 1 << 14
 """The payload of a frame we accept; what every HTTP/2 peer keeps to unless told otherwise."""
@@ -16,9 +17,9 @@ MAX_BUFFERED_BYTES: Final = 64 << 20
 """All request messages of a connection that are unfinished or wait for their handlers; the call that exceeds it ends
 with RESOURCE_EXHAUSTED."""
 
-UPLOADING_BYTES: Final = 16 << 20
-"""While a connection has more of them than that, only the oldest is let go on: the others are there already with what
-STREAM_WINDOW_BYTES let them send, and wait for their turn."""
+UPLOADING_SHARE: Final = 4
+"""While a connection has more than one part in four of them, only the oldest is let go on: the others are there already
+with what STREAM_WINDOW_BYTES let them send, and wait for their turn."""
 
 MAX_LIST_BYTES: Final = 16 << 10
 """A request's headers, counted as HPACK does; more ends the call with RESOURCE_EXHAUSTED."""
@@ -63,3 +64,19 @@ MAX_CACHED_HEAD_BYTES: Final = 1 << 10
 
 MAX_DEBUG_BYTES: Final = 200
 """How much the last words to a client may say."""
+
+
+class Allowance(NamedTuple):
+    """What one connection may have: calls and watches at a time, and bytes of requests that wait."""
+
+    streams: int = MAX_CONCURRENT_STREAMS
+    buffered_bytes: int = MAX_BUFFERED_BYTES
+
+    @property
+    def uploading_bytes(self) -> int:
+        """Return how much all uploads may have brought before they have to take turns."""
+        return self.buffered_bytes // UPLOADING_SHARE
+
+
+DEFAULT_ALLOWANCE: Final = Allowance()
+"""For clients of this machine."""

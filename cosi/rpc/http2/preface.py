@@ -4,23 +4,12 @@ The server's own greeting waits for the preface, so that who speaks HTTP/1 gets 
 """
 
 import re
+from functools import lru_cache
 
 from cosi.rpc.http2 import frames, limits
 from cosi.rpc.http2.errors import ErrorCode, ProtocolError
 from cosi.rpc.http2.frame_writer import DEFAULT_WINDOW_BYTES
 from cosi.rpc.http2.frames import PREFACE
-
-GREETING = (
-    frames.Settings(
-        {
-            frames.MAX_CONCURRENT_STREAMS: limits.MAX_CONCURRENT_STREAMS,
-            frames.INITIAL_WINDOW_SIZE: limits.STREAM_WINDOW_BYTES,
-            frames.MAX_HEADER_LIST_SIZE: limits.MAX_LIST_BYTES,
-        }
-    ).serialize()
-    + frames.WindowUpdate(0, limits.CONNECTION_WINDOW_BYTES - DEFAULT_WINDOW_BYTES).serialize()
-)
-"""What a server says first."""
 
 HTTP_1_ANSWER = (
     b"HTTP/1.1 505 HTTP Version Not Supported\r\nConnection: close\r\nContent-Type: text/plain\r\n\r\n"
@@ -32,6 +21,20 @@ MAX_REQUEST_LINE_BYTES = 1024
 """How much of what looks like a request of HTTP/1 is read to know it."""
 
 _METHOD = re.compile(rb"[A-Z]{1,10}(?: |$)")
+
+
+@lru_cache
+def greeting(max_streams: int) -> bytes:
+    """Return what a server says first, to a client that may have so many streams open."""
+    settings = frames.Settings(
+        {
+            frames.MAX_CONCURRENT_STREAMS: max_streams,
+            frames.INITIAL_WINDOW_SIZE: limits.STREAM_WINDOW_BYTES,
+            frames.MAX_HEADER_LIST_SIZE: limits.MAX_LIST_BYTES,
+        }
+    )
+    window = frames.WindowUpdate(0, limits.CONNECTION_WINDOW_BYTES - DEFAULT_WINDOW_BYTES)
+    return settings.serialize() + window.serialize()
 
 
 class SpeaksHttp1(ProtocolError):

@@ -32,8 +32,9 @@ _pack_ok = Struct(f">HBBBL{_OK_BYTES}s").pack
 class ServerAnswers:
     """The calls of one connection. `closed` once the connection is to be closed."""
 
-    def __init__(self, patience: Patience) -> None:
+    def __init__(self, patience: Patience, allowance: limits.Allowance) -> None:
         self.closed = False
+        self.allowance = allowance
         self._writer = FrameWriter()
         self._patience = patience
         self._streams: dict[int, ServerStream] = {}
@@ -130,8 +131,8 @@ class ServerAnswers:
             return
         self._buffered_bytes += held_bytes - stream.counted_bytes
         stream.counted_bytes = held_bytes
-        if self._buffered_bytes > limits.MAX_BUFFERED_BYTES:
-            message = f"the connection has more than {limits.MAX_BUFFERED_BYTES} bytes of requests under way"
+        if self._buffered_bytes > self.allowance.buffered_bytes:
+            message = f"the connection has more than {self.allowance.buffered_bytes} bytes of requests under way"
             raise Refused(GrpcRefusal(Code.RESOURCE_EXHAUSTED, message))
         if held_bytes:
             self._uploads[stream] = None
@@ -142,7 +143,7 @@ class ServerAnswers:
         """Let the client go on with a request, if it is its turn."""
         if stream.window is None or stream.ended:
             return
-        if self._buffered_bytes > limits.UPLOADING_BYTES and stream is not next(iter(self._uploads)):
+        if self._buffered_bytes > self.allowance.uploading_bytes and stream is not next(iter(self._uploads)):
             self._starved[stream] = None
         elif increment := stream.window.credit():
             self._writer.write(frames.WindowUpdate(stream.id, increment).serialize())
@@ -151,7 +152,7 @@ class ServerAnswers:
         """Note that nothing of a request is kept any more; it is the turn of those that wait, or of the oldest."""
         self._uploads.pop(stream, None)
         self._starved.pop(stream, None)
-        while self._starved and self._buffered_bytes <= limits.UPLOADING_BYTES:
+        while self._starved and self._buffered_bytes <= self.allowance.uploading_bytes:
             self._credit(self._starved.popitem(last=False)[0])
         if self._starved and (oldest := next(iter(self._uploads))) in self._starved:
             del self._starved[oldest]

@@ -19,7 +19,7 @@ from cosi.rpc.http2 import frames, limits
 from cosi.rpc.http2.errors import ErrorCode, ProtocolError, StreamError, error_name
 from cosi.rpc.http2.frame_writer import SendStream
 from cosi.rpc.http2.head_reader import depends_on_itself
-from cosi.rpc.http2.preface import GREETING, HTTP_1_ANSWER, PrefaceReader, SpeaksHttp1
+from cosi.rpc.http2.preface import HTTP_1_ANSWER, PrefaceReader, SpeaksHttp1, greeting
 from cosi.rpc.http2.server_events import Cancelled, ServerEvent, Writable
 from cosi.rpc.http2.server_requests import ServerRequests
 
@@ -30,8 +30,10 @@ _LAST_PING = b"cosi bye"
 class ServerConnection(ServerRequests):
     """One connection from the preface to the last words, as the module describes it. `clock` gives seconds."""
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
-        super().__init__(clock)
+    def __init__(
+        self, allowance: limits.Allowance = limits.DEFAULT_ALLOWANCE, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        super().__init__(clock, allowance)
         self.ping_pending = False
         self._preface = PrefaceReader()
         self.greeted = False
@@ -99,7 +101,7 @@ class ServerConnection(ServerRequests):
             self.closed = True
             return b""
         if self._preface.complete:
-            self._writer.write(GREETING)
+            self._writer.write(greeting(self.allowance.streams))
         return rest
 
     def _handle(self, frame: frames.Frame, events: list[ServerEvent]) -> None:

@@ -24,8 +24,8 @@ from cosi.rpc.http2.windows import ReceiveWindow
 class ServerRequests(ServerAnswers):
     """The requests of one connection. `clock` gives seconds."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        super().__init__(Patience(clock))
+    def __init__(self, clock: Callable[[], float], allowance: limits.Allowance) -> None:
+        super().__init__(Patience(clock), allowance)
         self._reader = FrameReader(max_frame_bytes=limits.MAX_FRAME_BYTES)
         self._heads = HeadReader()
         self._uncredited_bytes = 0
@@ -44,7 +44,7 @@ class ServerRequests(ServerAnswers):
             return
         self._ids.open(stream_id)
         head = self._heads.read(frame)
-        if self._refusing or len(self._streams) >= limits.MAX_CONCURRENT_STREAMS:
+        if self._refusing or len(self._streams) >= self.allowance.streams:
             raise StreamError(ErrorCode.REFUSED_STREAM, "no more streams are accepted now", stream_id=stream_id)
         stream = ServerStream(stream_id, self._writer.initial_window_bytes, head)
         if frame.end_stream:

@@ -17,6 +17,7 @@ import structlog
 
 from cosi.rpc.address import Address
 from cosi.rpc.http2.server_connection import ServerConnection
+from cosi.rpc.native.admission import host_of
 from cosi.rpc.native.dispatch import Dispatch
 from cosi.rpc.native.tls_layer import TlsFailed, TlsLayer
 from cosi.rpc.seam import Peer
@@ -47,7 +48,9 @@ class Connection(asyncio.BufferedProtocol):
     """A connection from its first byte to its last. `tls` encrypts it."""
 
     def __init__(self, server: Server, tls: TlsLayer | None) -> None:
-        self.core = ServerConnection()
+        self.core = ServerConnection(server.bounds.each)
+        self.host = ""
+        self.has_spoken = False
         self.last_heard = self._connected = time.monotonic()
         self._server = server
         self._tls = tls
@@ -56,12 +59,15 @@ class Connection(asyncio.BufferedProtocol):
         self._dirty = False
         self._clogged_since: float | None = None
         self._lingering = False
+        self._stranger = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Note the socket, and whose it is."""
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
-        self._dispatch.peer = Peer(address=_address(transport.get_extra_info("peername")))
+        where = _address(transport.get_extra_info("peername"))
+        self._dispatch.peer = Peer(address=str(where) if where is not None else "")
+        self.host = host_of(where.host) if where is not None else ""
         self._server.add(self)
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -74,11 +80,16 @@ class Connection(asyncio.BufferedProtocol):
             return
         data = bytes(self._server.read_buffer[:nbytes])
         self._dirty = True  # what this leads to is sent below, not later
+        self.has_spoken = True
         self.last_heard = time.monotonic()
         if self._tls is None:
             self._dispatch.receive(data)
         else:
             self._receive_tls(data, self._tls)
+        if self._stranger and self.core.greeted and not self.core.closed:
+            self._stranger = False
+            if not self._server.welcome(self):
+                return
         self.flush()
 
     def eof_received(self) -> None:
@@ -157,6 +168,7 @@ class Connection(asyncio.BufferedProtocol):
         A socket closed with bytes unread takes the answer along.
         """
         self._lingering = True
+        self._server.see_off(self)
         if self._tls is not None:
             transport.write(self._tls.close())
         transport.write_eof()
@@ -185,6 +197,6 @@ class Connection(asyncio.BufferedProtocol):
             self.core.closed = True
 
 
-def _address(peername: object) -> str:
+def _address(peername: object) -> Address | None:
     """Return a TCP client's address; those of unix sockets have none worth telling."""
-    return str(Address(host=peername[0], port=peername[1])) if isinstance(peername, tuple) else ""
+    return Address(host=peername[0], port=peername[1]) if isinstance(peername, tuple) else None

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from cosi.rpc.http2 import limits
 from cosi.rpc.http2.server_connection import ServerConnection
 from cosi.rpc.http2.server_events import Began, Cancelled, RequestEnded, RequestMessage, ServerEvent
 from cosi.rpc.http2.status import Code
@@ -171,7 +170,7 @@ class Dispatch:
             self._start(request)
             return
         assert request.message is not None
-        if self._postponed_bytes + len(request.message) > limits.MAX_BUFFERED_BYTES:
+        if self._postponed_bytes + len(request.message) > self._core.allowance.buffered_bytes:
             self._forget_request(request.stream_id)
             message = "the client has too many requests waiting, and does not take what it was answered"
             self._core.finish(request.stream_id, Code.RESOURCE_EXHAUSTED, message)

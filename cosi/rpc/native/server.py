@@ -18,6 +18,7 @@ import structlog
 
 from cosi.rpc import listening
 from cosi.rpc.address import Address
+from cosi.rpc.native.admission import LOCAL, Admission, Bounds
 from cosi.rpc.native.connection import Connection
 from cosi.rpc.native.hosts import Hosts
 from cosi.rpc.native.routes import routes
@@ -25,9 +26,6 @@ from cosi.rpc.native.streams import ManyAnswers
 from cosi.rpc.native.tls_layer import TlsLayer
 from cosi.rpc.seam import Service
 from cosi.rpc.tls import Certificates, ServerTls
-
-MAX_CONNECTIONS: Final = 512
-"""Clients at a time; further ones are turned away."""
 
 READ_BYTES: Final = 32 << 10
 """What is read of one connection before others get their turn: some hundreds of small requests."""
@@ -38,6 +36,10 @@ CALLS_AT_ONCE: Final = 1024
 LOOK_AFTER_SECONDS: Final = 5.0
 """How often connections are looked after; how precise their timeouts are."""
 
+ACCEPTED_AT_ONCE: Final = 16
+"""How many connections are taken before those that are there get their turn: a handshake takes some four turns, and
+must be over before admission would push it out."""
+
 GRACE_SECONDS: Final = 1.0
 """How long calls may still run when the server stops."""
 
@@ -47,12 +49,13 @@ _log = structlog.get_logger(component="rpc")
 class Server:
     """What the connections of one server share. Belongs to the running loop."""
 
-    def __init__(self, services: Sequence[Service]) -> None:
+    def __init__(self, services: Sequence[Service], bounds: Bounds = LOCAL) -> None:
         self.routes = routes(services)
+        self.bounds = bounds
         self.hosts = Hosts()
         self.read_buffer = memoryview(bytearray(READ_BYTES))
         self._loop = asyncio.get_running_loop()
-        self._connections: dict[Connection, None] = {}
+        self._admission: Admission[Connection] = Admission(bounds)
         self._emptied: asyncio.Future[None] | None = None
         self._turning_away = False
         self._told: list[ManyAnswers] = []
@@ -61,23 +64,36 @@ class Server:
         self._looking_after: asyncio.TimerHandle | None = None
 
     def add(self, connection: Connection) -> None:
-        """Look after a connection, or turn it away if there are too many."""
-        self._connections[connection] = None
+        """Look after a connection; if too many have not shaken hands, one of them has to go for it."""
+        crowded_out = self._admission.arrive(connection)
         if self._emptied is not None:
             connection.abort()  # it had been accepted when the server began to stop
-        elif len(self._connections) > MAX_CONNECTIONS:
-            connection.abort()
-            if not self._turning_away:
-                self._turning_away = True  # said once, and not again before there was room
-                _log.warning("too many connections: more are turned away", limit=MAX_CONNECTIONS)
+        elif crowded_out is not None:
+            crowded_out.abort()
         if self._looking_after is None:
             self._looking_after = self._loop.call_later(LOOK_AFTER_SECONDS, self._look_after)
 
+    def welcome(self, connection: Connection) -> bool:
+        """Take a connection that has shaken hands for a client; False if there are too many, and it was turned away."""
+        if self._admission.welcome(connection):
+            self._turning_away = False
+            return True
+        connection.abort()
+        if not self._turning_away:
+            self._turning_away = True  # said once, and not again before there was room
+            _log.warning("too many connections: more are turned away", host=connection.host, limits=self.bounds[:2])
+        return False
+
+    def see_off(self, connection: Connection) -> None:
+        """Have a connection that ends take no client's place any more."""
+        lingers_too_long = self._admission.depart(connection)
+        if lingers_too_long is not None:
+            lingers_too_long.abort()
+
     def remove(self, connection: Connection) -> None:
         """Forget a connection that was closed."""
-        del self._connections[connection]
-        self._turning_away = self._turning_away and len(self._connections) >= MAX_CONNECTIONS
-        if not self._connections and self._emptied is not None and not self._emptied.done():
+        self._admission.leave(connection)
+        if self._emptied is not None and not self._emptied.done() and not self._admission.guests:
             self._emptied.set_result(None)
 
     def wake(self, call: ManyAnswers) -> None:
@@ -93,14 +109,14 @@ class Server:
     async def stop(self) -> None:
         """Let the calls under way end for a moment, then end them."""
         self._emptied = self._loop.create_future()
-        for connection in tuple(self._connections):
+        for connection in self._admission.guests:
             connection.shut_down()
-        if self._connections:
+        if self._admission.guests:
             await asyncio.wait([self._emptied], timeout=GRACE_SECONDS)
-        for connection in tuple(self._connections):
+        for connection in self._admission.guests:
             connection.abort()
         await self.hosts.close()
-        if self._connections:
+        if self._admission.guests:
             await self._emptied
         if self._looking_after is not None:
             self._looking_after.cancel()
@@ -123,25 +139,27 @@ class Server:
 
     def _look_after(self) -> None:
         now = time.monotonic()
-        for connection in tuple(self._connections):
+        for connection in (guests := self._admission.guests):
             connection.look_after(now)
-        later = self._loop.call_later(LOOK_AFTER_SECONDS, self._look_after) if self._connections else None
-        self._looking_after = later
+        self._looking_after = self._loop.call_later(LOOK_AFTER_SECONDS, self._look_after) if guests else None
 
 
 @asynccontextmanager
 async def serving(
-    services: Sequence[Service], addresses: Sequence[Address], tls: ServerTls | Certificates | None
+    services: Sequence[Service],
+    addresses: Sequence[Address],
+    tls: ServerTls | Certificates | None,
+    bounds: Bounds = LOCAL,
 ) -> AsyncIterator[Sequence[Address]]:
     """Serve while the body runs; yields the addresses with the ports that were taken.
 
-    With `tls` every TCP address speaks TLS, a unix socket never does.
+    With `tls` every TCP address speaks TLS, a unix socket never does. `bounds` are those of all addresses together.
 
     Raises OSError, ValueError; see `cosi.rpc.serving`.
     """
     certificates = Certificates(tls) if isinstance(tls, ServerTls) else tls
     loop = asyncio.get_running_loop()
-    server = Server(services)
+    server = Server(services, bounds)
     taken: list[Address] = []
     listeners: list[asyncio.Server] = []
     try:
@@ -153,8 +171,8 @@ async def serving(
                 for one in sockets:
                     unserved.callback(one.close)
                 for one in sockets:
-                    served = loop.create_server(accept, sock=one, backlog=listening.MAX_WAITING_CONNECTIONS)
-                    listeners.append(await served)
+                    listeners.append(await loop.create_server(accept, sock=one, backlog=ACCEPTED_AT_ONCE))
+                    one.listen(listening.MAX_WAITING_CONNECTIONS)  # asyncio makes one number of both
                 unserved.pop_all()
         yield taken
     finally:

@@ -9,11 +9,11 @@ from cosi.rpc.http2.errors import ErrorCode, ProtocolError
 from cosi.rpc.http2.frame_reader import FrameReader
 from cosi.rpc.http2.frames import PREFACE
 from cosi.rpc.http2.preface import (
-    GREETING,
     HTTP_1_ANSWER,
     MAX_REQUEST_LINE_BYTES,
     PrefaceReader,
     SpeaksHttp1,
+    greeting,
 )
 
 
@@ -101,7 +101,7 @@ def test_http_1_is_answered_in_its_own_language() -> None:
 
 def test_a_server_says_its_limits_first() -> None:
     reader = FrameReader()
-    reader.feed(GREETING)
+    reader.feed(greeting(limits.MAX_CONCURRENT_STREAMS))
     settings, window = reader.next_frame(), reader.next_frame()
 
     assert isinstance(settings, frames.Settings)

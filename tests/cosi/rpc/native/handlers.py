@@ -9,8 +9,9 @@ from pathlib import Path
 import anyio
 
 from cosi.rpc.address import Address
+from cosi.rpc.native.admission import LOCAL, Bounds
+from cosi.rpc.native.server import serving
 from cosi.rpc.seam import Bidirectional, Call, ClientStreaming, Frames, ServerStreaming, Service, Unary, frame
-from cosi.rpc.serving import Transport, serving_services
 
 NAME = "test.Handlers"
 UNARY, SERVER, CLIENT, BOTH, ECHO = (f"/{NAME}/{method}" for method in ("Unary", "Server", "Client", "Both", "Echo"))
@@ -26,13 +27,12 @@ async def served(
     server: ServerStreaming | None = None,
     client: ClientStreaming | None = None,
     both: Bidirectional | None = None,
+    bounds: Bounds = LOCAL,
 ) -> AsyncIterator[Address]:
     """Serve handlers on a socket while the body runs, which takes no longer than PATIENCE_SECONDS."""
     where = Address(path=str(directory / "socket"))
     with anyio.fail_after(PATIENCE_SECONDS):
-        async with serving_services(
-            [service(unary=unary, server=server, client=client, both=both)], [where], transport=Transport.NATIVE
-        ):
+        async with serving([service(unary=unary, server=server, client=client, both=both)], [where], None, bounds):
             yield where
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from cosi.rpc.http2 import frames
 from cosi.rpc.http2.hpack import encode_block
+from cosi.rpc.native.admission import Bounds
 from cosi.rpc.seam import Call, Frames, frame
 from tests.cosi.rpc.http2.server.peer import message
 from tests.cosi.rpc.native.handlers import ECHO, UNARY, Stay, served
@@ -93,13 +94,13 @@ async def test_a_client_that_is_gone_in_the_middle_of_everything_is_not_worth_a_
 
 
 async def test_who_is_turned_away_again_and_again_does_not_fill_the_log(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("cosi.rpc.native.server.MAX_CONNECTIONS", 1)
-    async with served(tmp_path) as where, connected(where) as first, AsyncExitStack() as others:
+    bounds = Bounds(clients=1)
+    async with served(tmp_path, bounds=bounds) as where, connected(where) as first, AsyncExitStack() as others:
         await first.ask(ECHO)
         for _ in range(20):
-            other = await others.enter_async_context(connected(where, greets=False))
+            other = await others.enter_async_context(connected(where))
             await other.end()
 
     assert len(capsys.readouterr().out.splitlines()) <= 1

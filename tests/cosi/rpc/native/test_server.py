@@ -6,7 +6,7 @@ import asyncio
 import socket
 import stat
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import anyio
@@ -15,9 +15,11 @@ import pytest
 from cosi.rpc.address import Address
 from cosi.rpc.http2 import frames
 from cosi.rpc.http2.errors import ErrorCode
+from cosi.rpc.http2.limits import Allowance
 from cosi.rpc.http2.status import Code
+from cosi.rpc.native.admission import Bounds
 from cosi.rpc.native.connection import Connection
-from cosi.rpc.native.server import Server
+from cosi.rpc.native.server import Server, serving
 from cosi.rpc.seam import Call, Frames, Unary, frame
 from cosi.rpc.serving import Transport, serving_services
 from tests.cosi.rpc.native.handlers import ECHO, PATIENCE_SECONDS, UNARY, Stay, echo, served, service
@@ -66,21 +68,46 @@ async def test_every_address_is_served(tmp_path: Path) -> None:
                 assert (await client.ask(ECHO, b"hello")).contents == [b"hello"]
 
 
-async def test_there_is_room_for_so_many_clients_and_again_when_one_leaves(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("cosi.rpc.native.server.MAX_CONNECTIONS", 2)
-    async with served(tmp_path) as where, connected(where) as first:
+async def test_there_is_room_for_so_many_clients_and_again_when_one_leaves(tmp_path: Path) -> None:
+    async with served(tmp_path, bounds=Bounds(clients=2)) as where, connected(where) as first:
         await first.ask(ECHO)
         async with connected(where) as second:
             await second.ask(ECHO)
-            async with connected(where, greets=False) as third:
+            async with connected(where) as third:
                 assert await third.end() == []
             for client in (first, second):
                 assert (await client.ask(ECHO, b"hello")).contents == [b"hello"]
         await first.settle()
         async with connected(where) as fourth:
             assert (await fourth.ask(ECHO, b"hello")).contents == [b"hello"]
+
+
+async def test_one_host_has_so_many_clients_and_a_client_so_many_calls() -> None:
+    bounds, stay = Bounds(clients_of_a_host=1, each=Allowance(streams=1)), Stay()
+
+    async def unary(_: bytes, _call: Call) -> Frames:
+        await stay.here()
+        return frame(b"")
+
+    async with (
+        serving([service(unary=unary)], [Address(host="127.0.0.1")], None, bounds) as (where,),
+        connected(where) as first,
+    ):
+        await first.call(UNARY, b"")
+        async with connected(where) as second:
+            assert await second.end() == []
+        assert (await first.ask(ECHO)).reset == ErrorCode.REFUSED_STREAM
+        stay.leave.set()
+
+
+async def test_strangers_push_out_strangers_and_no_clients(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cosi.rpc.native.admission.MAX_STRANGERS", 2)
+    async with served(tmp_path) as where, connected(where) as client, AsyncExitStack() as strangers:
+        await client.ask(ECHO)
+        first, *_ = [await strangers.enter_async_context(connected(where, greets=False)) for _ in range(3)]
+
+        assert await first.end() == []
+        assert (await client.ask(ECHO, b"hello")).contents == [b"hello"]
 
 
 # --- the end ---

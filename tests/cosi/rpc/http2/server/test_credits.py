@@ -131,7 +131,7 @@ def test_the_connection_is_credited_for_every_byte_whoever_sent_it() -> None:
 def test_large_requests_that_come_at_the_same_time_take_turns_and_all_arrive() -> None:
     peer = Peer()
     content = bytes(1 << 20)
-    unsent = {stream_id: envelope(content) for stream_id in range(1, 4 * (limits.UPLOADING_BYTES >> 20), 2)}
+    unsent = {stream_id: envelope(content) for stream_id in range(1, 4 * (limits.Allowance().uploading_bytes >> 20), 2)}
     windows = dict.fromkeys(unsent, limits.STREAM_WINDOW_BYTES)
     peer.send(*map(request, unsent))
 
