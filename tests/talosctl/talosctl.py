@@ -40,10 +40,13 @@ class Talosctl:
         self, path: str, request: Message, answer: type[Answer], node: str | None = None
     ) -> AsyncGenerator[Answer, None]:
         """Yield the answers of one node, the first unless told. Raises CallFailed."""
-        metadata = self.metadata(node or self.nodes[0])
-        async with aclosing(self._wire.call(path, request.SerializeToString(), metadata)) as messages:
+        async with aclosing(self.raw(path, request.SerializeToString(), node)) as messages:
             async for message in messages:
                 yield answer.FromString(message)
+
+    def raw(self, path: str, request: bytes, node: str | None = None) -> AsyncGenerator[bytes, None]:
+        """Yield the answers of one node as they are; a request may be anything."""
+        return self._wire.call(path, request, self.metadata(node or self.nodes[0]))
 
     async def unary(self, path: str, request: Message, answer: type[Answer], node: str | None = None) -> Answer:
         """Return the one answer of a node, the first unless told. Raises CallFailed."""
