@@ -106,9 +106,18 @@ class Authority:
 
 
 def roles_of(certificate: bytes) -> frozenset[str]:
-    """Return the organizations of a certificate (DER). Raises ValueError for one that can't be read."""
-    subject = x509.load_der_x509_certificate(certificate).subject
-    return frozenset(str(each.value) for each in subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME))
+    """Return the organizations of a certificate (DER); none if it is not for clients alone, as Talos wants it.
+
+    Raises ValueError for one that can't be read.
+    """
+    read = x509.load_der_x509_certificate(certificate)
+    try:
+        purposes = list(read.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
+    except x509.ExtensionNotFound:
+        purposes = []
+    if purposes != [ExtendedKeyUsageOID.CLIENT_AUTH]:
+        return frozenset()
+    return frozenset(str(each.value) for each in read.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME))
 
 
 def _builder(
