@@ -1,0 +1,238 @@
+"""`cosi get` asks nodes on the network what talosctl asks them, in its order, and shows what it shows."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from cosi.cli.main import cli
+from cosi.cli.network import endpoint
+from tests.cosi.cli.nodes import Site, serving
+
+TABLE = (
+    "NODE   NAMESPACE   TYPE   ID    VERSION   PATH\n"
+    "a      default     Path   one   1         one\n"
+    "a      default     Path   two   1         two\n"
+)
+TALOS = ("runtime", "Talos")
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    with serving(tmp_path) as site:
+        yield site
+
+
+def get(*arguments: str, environment: dict[str, str | None] | None = None) -> Result:
+    return CliRunner().invoke(cli, ["get", *arguments], env=environment or {})
+
+
+def problems(result: Result) -> Sequence[str]:
+    """Return the lines that are printed on standard error."""
+    assert result.exit_code == 1
+    return [line.removeprefix("Error: ").removeprefix("cosi: ") for line in result.stderr.splitlines()]
+
+
+@contextmanager
+def nobody() -> Iterator[str]:
+    """Yield an endpoint that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    yield f"127.0.0.1:{port}"
+
+
+def test_every_call_names_its_node_and_the_version_is_asked_for_first(site: Site) -> None:
+    result = get("paths", "--talosconfig", site.login(), "-n", "a,b", "-n", "c")
+
+    def to(node: str) -> Sequence[tuple[str, str]]:
+        return [("node", node), TALOS]
+
+    assert result.exit_code == 0
+    assert site.node.asked == [
+        *(("Version", to(node)) for node in "abc"),
+        ("List", to("a")),  # the resource definitions
+        *(("List", to(node)) for node in "abc"),
+    ]
+
+
+@pytest.mark.parametrize("where", ["option", "login"])
+def test_a_proxy_is_told_the_cluster(site: Site, where: str) -> None:
+    if where == "option":
+        get("paths", "one", "--talosconfig", site.login(cluster="south"), "-c", "north")
+    else:
+        get("paths", "one", "--talosconfig", site.login(cluster="north"))
+
+    expected = [("node", "a"), TALOS, ("context", "north")]
+    assert site.node.asked == [(method, expected) for method in ("Version", "List", "Get")]
+
+
+def test_the_nodes_of_the_login_are_asked_unless_others_are_told(site: Site) -> None:
+    assert get("paths", "--talosconfig", site.login()).stdout == TABLE
+    assert get("paths", environment={"TALOSCONFIG": site.login(), "COSI_SOCKET": None}).stdout == TABLE
+
+
+def test_nodes_share_one_table(site: Site) -> None:
+    result = get("paths", "one", "--talosconfig", site.login(nodes=["a", "172.20.0.2"]))
+
+    assert result.stdout == (
+        "NODE         NAMESPACE   TYPE   ID    VERSION   PATH\n"
+        "a            default     Path   one   1         one\n"
+        "172.20.0.2   default     Path   one   1         one\n"
+    )
+
+
+def test_nodes_are_documents_after_one_another(site: Site) -> None:
+    login = site.login(nodes=["a", "b"])
+
+    shown = get("paths", "one", "--talosconfig", login, "-o", "yaml").stdout
+    names = get("paths", "--talosconfig", login, "-o", "jsonpath={.node} {.spec.path}").stdout
+    objects = get("paths", "one", "--talosconfig", login, "-o", "json").stdout
+
+    first, second = shown.split("---\n")
+    assert first.startswith("node: a\nmetadata:\n    namespace: default\n")
+    assert second == first.replace("node: a", "node: b")
+    assert names == "a\n \none\na\n \ntwo\nb\n \none\nb\n \ntwo\n"
+    assert objects.count("\n}\n{\n") == 1
+
+
+def test_a_node_that_fails_does_not_hide_what_others_have(site: Site) -> None:
+    site.node.refused = {("b", "List"): "no time", ("c", "List"): "gone"}
+
+    result = get("paths", "--talosconfig", site.login(nodes=["a", "b", "c"]))
+
+    assert result.stdout == TABLE
+    assert problems(result) == [
+        "error listing resources on node b: no time",
+        "error listing resources on node c: gone",
+    ]
+
+
+def test_a_resource_that_cannot_be_printed_does_not_hide_others(site: Site) -> None:
+    result = get("paths", "--talosconfig", site.login(), "-o", "jsonpath={.spec.path}{.metadata.labels}")
+
+    assert result.stdout == ""
+    assert problems(result) == ["error finding result for jsonpath: labels is not found"] * 2
+
+
+def test_one_resource_that_is_missing_is_missed_on_each_node(site: Site) -> None:
+    result = get("paths", "none", "--talosconfig", site.login(nodes=["a", "b"]))
+
+    assert result.stdout == "NODE   NAMESPACE   TYPE   ID   VERSION   PATH\n"
+    assert problems(result) == [
+        f"error getting resource on node {node}: resource Paths.test.cosi.dev(default/none@undefined) doesn't exist"
+        for node in "ab"
+    ]
+
+
+def test_without_the_version_of_every_node_nothing_is_shown(site: Site) -> None:
+    site.node.refused = {("b", "Version"): "who is b?"}
+
+    result = get("paths", "--talosconfig", site.login(nodes=["a", "b"]))
+
+    assert result.stdout == ""
+    assert problems(result) == ["b: error getting server version: who is b?"]
+
+
+def test_an_endpoint_that_does_not_answer_is_passed_over(site: Site) -> None:
+    with nobody() as silent:
+        one_of_two = get("paths", "--talosconfig", site.login(), "-e", f"{silent},{site.endpoint}")
+        none = get("paths", "--talosconfig", site.login(), "-e", silent, "-e", silent)
+
+    assert one_of_two.stdout == TABLE
+    why = f"nobody listens on {silent}: is the node running? Start it, or give the address of one that runs"
+    assert problems(none) == [why, why]
+
+
+def test_a_watch_that_one_node_does_not_set_up_is_none(site: Site) -> None:
+    site.node.refused = {("c", "Watch"): "no watch"}
+
+    result = get("paths", "--talosconfig", site.login(nodes=["a", "c"]), "-w")
+
+    assert result.stdout == "NODE   *   NAMESPACE   TYPE   ID   VERSION   PATH\n"
+    assert problems(result) == ["error setting up watch on node c: no watch"]
+
+
+class TestInMaintenance:
+    @pytest.fixture
+    def site(self, tmp_path: Path) -> Iterator[Site]:
+        with serving(tmp_path, in_maintenance=True) as site:
+            yield site
+
+    def test_the_node_is_the_endpoint_and_is_not_told_its_name(self, site: Site) -> None:
+        result = get("paths", "one", "--insecure", "--nodes", site.endpoint)
+
+        assert result.stdout.splitlines()[1].split() == [site.endpoint, "default", "Path", "one", "1", "one"]
+        assert site.node.asked == [(method, [TALOS]) for method in ("Version", "List", "Get")]
+
+    def test_every_node_is_asked_itself(self, site: Site) -> None:
+        also = site.endpoint.replace("127.0.0.1", "localhost")
+
+        result = get("paths", "one", "-i", "-n", f"{site.endpoint},{also}")
+
+        assert [line.split()[0] for line in result.stdout.splitlines()[1:]] == [site.endpoint, also]
+
+    def test_a_node_that_cannot_be_reached_is_named(self, site: Site) -> None:
+        with nobody() as silent:
+            result = get("paths", "-i", "-n", silent, "-n", site.endpoint)
+
+        (problem,) = problems(result)
+        assert problem.startswith(f"{silent}: error getting server version: nobody listens on {silent}")
+
+    def test_a_fingerprint_that_is_another_s_is_refused(self, site: Site) -> None:
+        result = get("paths", "-i", "-n", site.endpoint, "--cert-fingerprint", "A" * 43 + "=")
+
+        (problem,) = problems(result)
+        assert "is not accepted: its fingerprint is" in problem
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-i"], "nodes are not set for the command: please use `--nodes` flag or configuration file to set the"),
+        (["-i", "-n", "a/b"], "'a/b' is not an address: write HOST or HOST:PORT"),
+        (["-i", "-n", "a", "--cert-fingerprint", "x"], "'x' is no fingerprint of a certificate"),
+        (["-n", "a", "--talosconfig", "/nowhere"], "/nowhere: there is no such file"),
+        (["-n", "a", "-s", "/run/s"], "--server is on this machine: leave it out, or the options for the network"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(arguments: list[str], message: str) -> None:
+    result = get("paths", *arguments)
+
+    assert result.exit_code != 0
+    assert message in result.stderr
+
+
+def test_a_login_without_nodes_or_endpoints_asks_for_them(site: Site) -> None:
+    (no_nodes,) = problems(get("paths", "--talosconfig", site.login(nodes=[])))
+    (no_endpoints,) = problems(get("paths", "--talosconfig", site.login(endpoints=[])))
+
+    assert no_nodes.startswith("nodes are not set for the command: please use `--nodes` flag")
+    assert no_endpoints.startswith("failed to determine endpoints: use --endpoints")
+
+
+def test_a_server_of_this_machine_that_is_named_goes_before_the_environment(site: Site, tmp_path: Path) -> None:
+    here = str(tmp_path / "nobody.sock")
+
+    by_option = get("paths", "-s", here, environment={"TALOSCONFIG": site.login(), "COSI_SOCKET": None})
+    by_variable = get("paths", environment={"TALOSCONFIG": site.login(), "COSI_SOCKET": here})
+
+    assert all(f"there is no socket {here}" in problems(result)[0] for result in (by_option, by_variable))
+
+
+@pytest.mark.parametrize(
+    ("text", "target"),
+    [
+        ("172.20.0.2", "172.20.0.2:50000"),
+        ("fd00::1", "[fd00::1]:50000"),
+        ("https://node.example", "node.example:443"),
+        ("https://node.example:8443/path", "node.example:8443"),
+        ("grpc://node.example", "node.example:50000"),
+    ],
+)
+def test_an_endpoint_is_a_host_or_a_url(text: str, target: str) -> None:
+    assert endpoint(text).target == target
