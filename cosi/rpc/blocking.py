@@ -106,7 +106,7 @@ class MessageStream(Iterator[bytes]):
     def interleaved(streams: "Sequence[MessageStream]") -> Iterator[tuple[int, bytes]]:
         """Yield the messages of several calls as they arrive, each with its call's position, until all have ended.
 
-        The calls may be on different channels. Raises RpcError when the first of them ends badly.
+        The calls may be on different channels, and have no deadlines. Raises RpcError when one of them ends badly.
         """
         while going_on := [stream for stream in streams if stream._open]:
             arrived = False

@@ -1,7 +1,7 @@
 """Moves bytes between a socket and a `ClientConnection`, and sorts events into an inbox for each call.
 
 Whichever call waits moves the bytes of all, and what comes for another is kept for it, as much as its window allows.
-Sending never waits for a server that itself waits for us to read: the one place that blocks, `poll`, looks both ways.
+Sending never waits for a server that itself waits for us to read: the only thing that blocks, `poll`, looks both ways.
 Between calls nobody reads, so a server that pings an idle client waits for its answer until the next call.
 
 An interrupt while a call waits, which is nearly always, harms nothing. In the instant in which bytes move it may leave

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +22,7 @@ TABLE = (
     "a      default     Path   two   1         two\n"
 )
 TALOS = ("runtime", "Talos")
+NETWORK_ONLY = ("ssl", "msgspec", "yaml", "cryptography", "random", "hashlib", "cosi.cli.network", "cosi.rpc.tls")
 
 
 @pytest.fixture
@@ -222,6 +225,19 @@ def test_a_server_of_this_machine_that_is_named_goes_before_the_environment(site
     by_variable = get("paths", environment={"TALOSCONFIG": site.login(), "COSI_SOCKET": here})
 
     assert all(f"there is no socket {here}" in problems(result)[0] for result in (by_option, by_variable))
+
+
+def test_on_this_machine_nothing_of_the_network_is_loaded(tmp_path: Path) -> None:
+    program = (
+        "import sys; from cosi.cli.main import cli; from contextlib import suppress\n"
+        "import click\n"
+        f"with suppress(click.ClickException): cli(['get', 'rd', '-s', '{tmp_path}/none'], standalone_mode=False)\n"
+        f"print([name for name in {NETWORK_ONLY} if name in sys.modules])"
+    )
+
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert result.stdout == "[]\n"
 
 
 @pytest.mark.parametrize(
