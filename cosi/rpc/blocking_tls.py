@@ -20,6 +20,10 @@ from cosi.rpc.blocking import CONNECT_TIMEOUT_SECONDS, Channel
 from cosi.rpc.http2.status import Code, RpcError
 from cosi.rpc.tls import ALPN_HTTP2, ClientTls, UnverifiedTls, explain_failure, explain_no_http2, reason
 
+KEEPALIVE_SECONDS: Final = 15
+KEEPALIVE_PROBES: Final = 9
+"""How often a silent server's kernel is asked whether it is there, and how often in vain; as Go's programs do it."""
+
 _MAX_RECORD_BYTES: Final = 16 * 1024
 """OpenSSL hands out one record at a time, and reads no further than its end."""
 
@@ -91,6 +95,11 @@ def _shaken_hands(
     tcp = socket.create_connection((where.host, where.port), timeout_seconds)
     try:
         tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # A watch only listens: of a machine that lost its power it would never hear.
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_SECONDS)
+        tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_SECONDS)
+        tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE_PROBES)
         tcp.setblocking(False)
         context = tls.context()
         connected = context.wrap_socket(tcp, server_hostname=tls.name_of(where.host), do_handshake_on_connect=False)

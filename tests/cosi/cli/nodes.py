@@ -1,8 +1,9 @@
-"""A node on the network as the command line meets it: a state and a version, every call written down."""
+"""A node on the network as the command line meets it, with every call written down; and that command line."""
 
 from __future__ import annotations
 
 import base64
+import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Final
 
 import yaml
 from anyio.from_thread import start_blocking_portal
+from click.testing import CliRunner, Result
 
+from cosi.cli.main import cli
 from cosi.rpc.address import Address
 from cosi.rpc.http2.status import Code
 from cosi.rpc.seam import Call, Feed, Frames, Refusal, ServerStreaming, Service, Unary, frame
@@ -24,6 +27,8 @@ from cosi.testing.resources import NAMESPACE, path, sample_registry
 from tests.cosi.rpc.certificates import ED25519, Authority
 
 ANYWHERE: Final = Address(host="127.0.0.1", port=0)
+
+TALOS: Final = ("runtime", "Talos")
 
 Asked = tuple[str, Sequence[tuple[str, str | bytes]]]
 """A method, and what was sent along."""
@@ -120,6 +125,24 @@ def serving(directory: Path, *, in_maintenance: bool = False) -> Iterator[Site]:
 def in_base64(pem: bytes) -> str:
     """Return PEM as a talosconfig has it."""
     return base64.b64encode(pem).decode()
+
+
+def get(*arguments: str, environment: dict[str, str | None] | None = None) -> Result:
+    return CliRunner().invoke(cli, ["get", *arguments], env=environment or {})
+
+
+def problems(result: Result) -> Sequence[str]:
+    """Return the lines that are printed on standard error."""
+    assert result.exit_code == 1
+    return [line.removeprefix("Error: ").removeprefix("cosi: ") for line in result.stderr.splitlines()]
+
+
+@contextmanager
+def nobody() -> Iterator[str]:
+    """Yield an endpoint that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    yield f"127.0.0.1:{port}"
 
 
 async def _version(_: bytes, __: Call) -> Frames:

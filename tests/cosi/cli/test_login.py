@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cosi.cli import login
 from cosi.resource import goyaml
@@ -14,6 +18,16 @@ from tests.cosi.cli.nodes import in_base64
 from tests.cosi.rpc.certificates import ED25519, Authority
 
 Context = Mapping[str, object]
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.sampled_from(["aGVsbG8=", "a"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["a", "b"]), inner, max_size=2),
+    max_leaves=4,
+)
+FIELDS = st.sampled_from(["endpoints", "nodes", "ca", "crt", "key", "cluster", "target"])
+CONFIGS = ANYTHING | st.fixed_dictionaries(
+    {"context": ANYTHING, "contexts": ANYTHING | st.fixed_dictionaries({"a": st.dictionaries(FIELDS, ANYTHING)})}
+)
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +143,12 @@ def test_what_is_no_yaml_or_not_there_or_too_large_is_said_to_be_so(tmp_path: Pa
     assert refusal(str(file)).startswith("not a talosconfig (")
     file.write_bytes(b"#" * (goyaml.MAX_DOCUMENT_BYTES + 1))
     assert "more than the" in refusal(str(file))
+
+
+@given(CONFIGS, st.sampled_from(["", "a"]))
+def test_any_yaml_gives_a_login_or_says_why_not(config: object, context: str) -> None:
+    with TemporaryDirectory() as directory, suppress(login.LoginError):
+        login.read(written(Path(directory), config), context)
 
 
 def test_the_file_is_looked_for_where_talosctl_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from cosi.cli.main import cli
 from cosi.cli.network import endpoint
-from tests.cosi.cli.nodes import Site, serving
+from tests.cosi.cli.nodes import TALOS, Site, get, nobody, problems, serving
 
 TABLE = (
     "NODE   NAMESPACE   TYPE   ID    VERSION   PATH\n"
     "a      default     Path   one   1         one\n"
     "a      default     Path   two   1         two\n"
 )
-TALOS = ("runtime", "Talos")
 NETWORK_ONLY = ("ssl", "msgspec", "yaml", "cryptography", "random", "hashlib", "cosi.cli.network", "cosi.rpc.tls")
 
 
@@ -29,24 +24,6 @@ NETWORK_ONLY = ("ssl", "msgspec", "yaml", "cryptography", "random", "hashlib", "
 def site(tmp_path: Path) -> Iterator[Site]:
     with serving(tmp_path) as site:
         yield site
-
-
-def get(*arguments: str, environment: dict[str, str | None] | None = None) -> Result:
-    return CliRunner().invoke(cli, ["get", *arguments], env=environment or {})
-
-
-def problems(result: Result) -> Sequence[str]:
-    """Return the lines that are printed on standard error."""
-    assert result.exit_code == 1
-    return [line.removeprefix("Error: ").removeprefix("cosi: ") for line in result.stderr.splitlines()]
-
-
-@contextmanager
-def nobody() -> Iterator[str]:
-    """Yield an endpoint that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    yield f"127.0.0.1:{port}"
 
 
 def test_every_call_names_its_node_and_the_version_is_asked_for_first(site: Site) -> None:
@@ -158,39 +135,6 @@ def test_a_watch_that_one_node_does_not_set_up_is_none(site: Site) -> None:
 
     assert result.stdout == "NODE   *   NAMESPACE   TYPE   ID   VERSION   PATH\n"
     assert problems(result) == ["error setting up watch on node c: no watch"]
-
-
-class TestInMaintenance:
-    @pytest.fixture
-    def site(self, tmp_path: Path) -> Iterator[Site]:
-        with serving(tmp_path, in_maintenance=True) as site:
-            yield site
-
-    def test_the_node_is_the_endpoint_and_is_not_told_its_name(self, site: Site) -> None:
-        result = get("paths", "one", "--insecure", "--nodes", site.endpoint)
-
-        assert result.stdout.splitlines()[1].split() == [site.endpoint, "default", "Path", "one", "1", "one"]
-        assert site.node.asked == [(method, [TALOS]) for method in ("Version", "List", "Get")]
-
-    def test_every_node_is_asked_itself(self, site: Site) -> None:
-        also = site.endpoint.replace("127.0.0.1", "localhost")
-
-        result = get("paths", "one", "-i", "-n", f"{site.endpoint},{also}")
-
-        assert [line.split()[0] for line in result.stdout.splitlines()[1:]] == [site.endpoint, also]
-
-    def test_a_node_that_cannot_be_reached_is_named(self, site: Site) -> None:
-        with nobody() as silent:
-            result = get("paths", "-i", "-n", silent, "-n", site.endpoint)
-
-        (problem,) = problems(result)
-        assert problem.startswith(f"{silent}: error getting server version: nobody listens on {silent}")
-
-    def test_a_fingerprint_that_is_another_s_is_refused(self, site: Site) -> None:
-        result = get("paths", "-i", "-n", site.endpoint, "--cert-fingerprint", "A" * 43 + "=")
-
-        (problem,) = problems(result)
-        assert "is not accepted: its fingerprint is" in problem
 
 
 @pytest.mark.parametrize(

@@ -51,5 +51,14 @@ class Authority:
                  "-out", str(certificate))  # fmt: skip
 
 
+def fingerprint(certificate: Path) -> str:
+    """Return SHA-256 of a certificate's public key in base64, as the openssl program computes it."""
+    command = (
+        f"openssl x509 -in '{certificate}' -noout -pubkey | openssl pkey -pubin -outform der | "
+        "openssl dgst -sha256 -binary | base64"
+    )
+    return subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True).stdout.strip()
+
+
 def _openssl(*arguments: str) -> None:
     subprocess.run(["openssl", *arguments], check=True, capture_output=True)

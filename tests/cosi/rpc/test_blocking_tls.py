@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import socket
 import ssl
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
-from cosi.rpc import blocking_tls, fingerprint
+from cosi.rpc import blocking_tls
 from cosi.rpc.address import Address
 from cosi.rpc.blocking import MessageStream
 from cosi.rpc.http2.status import Code, RpcError
 from cosi.rpc.tls import ClientTls, Identity, ServerTls, UnverifiedTls
-from tests.cosi.rpc.certificates import ED25519, RSA, Authority
+from tests.cosi.rpc.certificates import ED25519, RSA, Authority, fingerprint
 from tests.cosi.rpc.peers.server import NAME, Peers, serving_peers
 
 ANYWHERE = Address(host="127.0.0.1", port=0)
@@ -183,11 +181,9 @@ def test_where_nobody_listens_or_nobody_is_called_so_is_said(login: ClientTls) -
 
 
 @pytest.mark.parametrize("kind", [ED25519, RSA], ids=["Ed25519", "RSA"])
-def test_a_node_in_maintenance_is_believed_by_its_fingerprint(
-    authority: Authority, kind: tuple[str, ...], tmp_path: Path
-) -> None:
+def test_a_node_in_maintenance_is_believed_by_its_fingerprint(authority: Authority, kind: tuple[str, ...]) -> None:
     certificate, key = authority.issue("maintenance", kind)
-    printed = _spki_fingerprint(authority.file("maintenance", "pem"))
+    printed = fingerprint(authority.file("maintenance", "pem"))
 
     with serving_peers(Peers(), ANYWHERE, ServerTls(Identity(certificate, key), None)) as taken:
         for tls in (UnverifiedTls(), UnverifiedTls([printed])):
@@ -197,20 +193,6 @@ def test_a_node_in_maintenance_is_believed_by_its_fingerprint(
         assert refusal(taken, UnverifiedTls([other])) == (
             f"the certificate of NODE is not accepted: its fingerprint is {printed}, and that is none of those expected"
         )
-
-
-@pytest.mark.parametrize("text", ["", "sha256", "AAAA", "A" * 44])
-def test_what_is_no_fingerprint_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is no fingerprint of a certificate: write the SHA-256"):
-        UnverifiedTls([text])
-
-
-@pytest.mark.parametrize("kept", [0, 1, 5, 100])
-def test_a_certificate_that_is_cut_off_has_no_fingerprint(authority: Authority, kept: int) -> None:
-    der = ssl.PEM_cert_to_DER_cert(authority.certificate.decode())
-
-    with pytest.raises(ValueError, match="cut off"):
-        fingerprint.of_certificate(der[:kept])
 
 
 def test_streams_of_several_channels_come_as_they_come_and_all_end(node: Address, login: ClientTls) -> None:
@@ -229,12 +211,3 @@ def test_the_first_stream_that_breaks_ends_them_all(node: Address, login: Client
 
         with pytest.raises(RpcError, match="UNIMPLEMENTED"):
             list(told)
-
-
-def _spki_fingerprint(certificate: Path) -> str:
-    """What the openssl program says."""
-    command = (
-        f"openssl x509 -in '{certificate}' -noout -pubkey | openssl pkey -pubin -outform der | "
-        "openssl dgst -sha256 -binary | base64"
-    )
-    return subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True).stdout.strip()
