@@ -20,6 +20,9 @@ HOME_VARIABLE: Final = "TALOS_HOME"
 SERVICE_ACCOUNT_FILE: Final = "/var/run/secrets/talos.dev/config"
 """Where a pod finds the login that Talos gives it."""
 
+SHOWN_CHARACTERS: Final = 200
+"""How much of a file's names a message repeats."""
+
 _AGAIN: Final = "have the login written anew"
 
 
@@ -104,7 +107,7 @@ def _login(path: str, where: str, context: Mapping[object, object]) -> Login:
 
 
 def _names(contexts: Mapping[object, object]) -> str:
-    return ", ".join(sorted(str(name) for name in contexts)) or "none"
+    return ", ".join(sorted(str(name) for name in contexts))[:SHOWN_CHARACTERS] or "none"
 
 
 def _mapping(path: str, what: str, value: object) -> Mapping[object, object]:

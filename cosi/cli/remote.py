@@ -55,7 +55,7 @@ class Remote:
 
     def get(self, namespace: str, type: str, id: str) -> Record:
         """Return one resource."""
-        request = state_pb2.GetRequest(namespace=namespace, type=type, id=id)
+        request = state_pb2.GetRequest(namespace=namespace, type=type, id=id, options=state_pb2.GetOptions())
         data = self._unary(f"{_SERVICE}/Get", request.SerializeToString())
         return _record(state_pb2.GetResponse.FromString(data).resource)
 
@@ -74,7 +74,7 @@ class Remote:
         return stream
 
     def _list(self, namespace: str, type: str) -> Iterator[resource_pb2.Resource]:
-        request = state_pb2.ListRequest(namespace=namespace, type=type)
+        request = state_pb2.ListRequest(namespace=namespace, type=type, options=state_pb2.ListOptions())
         stream = self._channel.stream(
             f"{_SERVICE}/List",
             request.SerializeToString(),

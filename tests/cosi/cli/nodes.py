@@ -40,6 +40,7 @@ class TalosNode:
     def __init__(self) -> None:
         self.state = State(MemoryState())
         self.asked: list[Asked] = []
+        self.requests: list[bytes] = []
         self.refused: dict[tuple[str, str], str] = {}
         """By node and method, the message that a call of it gets."""
         self._registry = sample_registry()
@@ -60,20 +61,21 @@ class TalosNode:
 
     def _unary(self, method: str, handler: Unary) -> Unary:
         async def noted(request: bytes, call: Call) -> Frames:
-            self._note(method, call)
+            self._note(method, request, call)
             return await handler(request, call)
 
         return noted
 
     def _streaming(self, method: str, handler: ServerStreaming) -> ServerStreaming:
         async def noted(request: bytes, call: Call) -> AsyncGenerator[Frames | Feed, None]:
-            self._note(method, call)
+            self._note(method, request, call)
             async for answer in handler(request, call):
                 yield answer
 
         return noted
 
-    def _note(self, method: str, call: Call) -> None:
+    def _note(self, method: str, request: bytes, call: Call) -> None:
+        self.requests.append(request)
         self.asked.append((method, [pair for pair in call.metadata if pair[0] != "user-agent"]))
         node = str(dict(call.metadata).get("node", ""))
         if message := self.refused.get((node, method)):

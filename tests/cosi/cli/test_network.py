@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from cosi._pb.v1alpha1 import state_pb2
 from cosi.cli.network import endpoint
 from tests.cosi.cli.nodes import TALOS, Site, get, nobody, problems, serving
 
@@ -38,6 +39,31 @@ def test_every_call_names_its_node_and_the_version_is_asked_for_first(site: Site
         ("List", to("a")),  # the resource definitions
         *(("List", to(node)) for node in "abc"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "request_"),
+    [
+        ([], state_pb2.ListRequest(options=state_pb2.ListOptions())),
+        (["one"], state_pb2.GetRequest(id="one", options=state_pb2.GetOptions())),
+        (["-w"], state_pb2.WatchRequest(options=state_pb2.WatchOptions(bootstrap_contents=True), api_version=1)),
+        (["one", "-w"], state_pb2.WatchRequest(id="one", options=state_pb2.WatchOptions(), api_version=1)),
+    ],
+)
+def test_requests_are_talosctl_s(
+    site: Site,
+    arguments: list[str],
+    request_: state_pb2.ListRequest | state_pb2.GetRequest | state_pb2.WatchRequest,
+) -> None:
+    site.node.refused = {("a", "Watch"): "seen enough"}
+    request_.namespace, request_.type = "default", "Paths.test.cosi.dev"
+    definitions = state_pb2.ListRequest(
+        namespace="meta", type="ResourceDefinitions.meta.cosi.dev", options=state_pb2.ListOptions()
+    )
+
+    get("paths", *arguments, "--talosconfig", site.login())
+
+    assert site.node.requests == [b"", definitions.SerializeToString(), request_.SerializeToString()]
 
 
 @pytest.mark.parametrize("where", ["option", "login"])
