@@ -13,6 +13,7 @@ import pytest
 from cosi.rpc import blocking_tls
 from cosi.rpc.address import Address
 from cosi.rpc.blocking import MessageStream
+from cosi.rpc.http2 import frames
 from cosi.rpc.http2.status import Code, RpcError
 from cosi.rpc.tls import ClientTls, Identity, ServerTls, UnverifiedTls
 from tests.cosi.rpc.certificates import ED25519, RSA, Authority, fingerprint
@@ -138,6 +139,24 @@ def test_a_node_that_does_not_agree_on_http2_is_refused(authority: Authority, lo
 
     with answering(answer) as where:
         assert refusal(where, login) == "NODE does not speak HTTP/2 (no ALPN h2)"
+
+
+def test_a_server_that_knows_tls_1_2_only_is_talked_to(authority: Authority, login: ClientTls) -> None:
+    context = ServerTls(Identity(*authority.issue("older")), authority.certificate).context()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    spoken = []
+
+    def answer(accepted: socket.socket) -> None:
+        with context.wrap_socket(accepted, server_side=True) as older:
+            spoken.append(older.version())
+            older.sendall(frames.Settings().serialize())
+            while older.recv(1 << 16):
+                pass
+
+    with answering(answer) as where:
+        blocking_tls.connect(where, login).close()
+
+    assert spoken == ["TLSv1.2"]
 
 
 def test_a_server_that_speaks_plain_text_is_refused(login: ClientTls) -> None:
