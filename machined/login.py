@@ -30,10 +30,7 @@ ANY_HOST: Final = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
 
 def parse_endpoint(text: str) -> Address:
     """Return the address of HOST or HOST:PORT. Raises ValueError."""
-    if text.count(":") > 1 and not text.startswith("["):
-        text = f"[{text}]"
-    has_port = ":" in text.rpartition("]")[2]
-    return address.parse(text if has_port else f"{text}:{DEFAULT_PORT}")
+    return address.parse_endpoint(text, DEFAULT_PORT)
 
 
 def endpoint_of(listening: Address) -> str:

@@ -1,8 +1,8 @@
-"""What short commands share: a connection to the server that was named, and errors in one line."""
+"""What short commands share: a connection to the server that was named, and errors of one line each."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 
@@ -17,6 +17,11 @@ LOCAL_NODE: Final = "localhost"
 """What a server on a unix socket is called."""
 
 
+def failure(problems: Sequence[str]) -> click.ClickException:
+    """Return what ends a command for several reasons, each of which gets a line like the only one of others."""
+    return click.ClickException("\ncosi: ".join(problems))
+
+
 class Server(NamedTuple):
     """A server that answers, and what people call it."""
 
@@ -25,12 +30,19 @@ class Server(NamedTuple):
 
 
 @contextmanager
+def connected(server: str | None) -> Iterator[Server]:
+    """Hold a connection while the body runs. Raises RpcError, ValueError."""
+    where = address.parse(server) if server else address.Address(path=address.default_socket())
+    with Channel.connect(where.target, timeout_seconds=CONNECT_SECONDS) as channel:
+        yield Server(channel, where.host or LOCAL_NODE)
+
+
+@contextmanager
 def asking(server: str | None) -> Iterator[Server]:
     """Hold a connection while the body runs. Raises click.ClickException for whatever goes wrong with it."""
     try:
-        where = address.parse(server) if server else address.Address(path=address.default_socket())
-        with Channel.connect(where.target, timeout_seconds=CONNECT_SECONDS) as channel:
-            yield Server(channel, where.host or LOCAL_NODE)
+        with connected(server) as there:
+            yield there
     except (LookupError, ValueError) as error:
         raise click.ClickException(str(error.args[0] if error.args else error)) from None
     except RpcError as error:

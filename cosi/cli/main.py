@@ -28,14 +28,59 @@ def cli() -> None:
 @click.option("-o", "--output", default="table", help="table (default), yaml, json or jsonpath=TEMPLATE.")
 @click.option("-w", "--watch", is_flag=True, help="Show changes as they happen, until Ctrl-C.")
 @click.option("-s", "--server", metavar="ADDRESS", help="unix:PATH or HOST:PORT; the local socket unless told.")
-def get(type: str, id: str | None, namespace: str, output: str, watch: bool, server: str | None) -> None:
+@click.option("--talosconfig", metavar="FILE", help="Log in to nodes on the network as this file says.")
+@click.option("--context", metavar="NAME", help="Log in with this context of the file.")
+@click.option("-e", "--endpoints", metavar="HOST[:PORT],...", multiple=True, help="Reach the nodes there instead.")
+@click.option("-n", "--nodes", metavar="HOST,...", multiple=True, help="Ask these nodes instead of the context's.")
+@click.option("-c", "--cluster", metavar="NAME", help="The cluster, where an endpoint is a proxy to several.")
+@click.option("-i", "--insecure", is_flag=True, help="Ask nodes in maintenance mode, without a login.")
+@click.option("--cert-fingerprint", "fingerprints", metavar="HASH,...", multiple=True,
+              help="With --insecure, believe only servers with such a key (SHA-256 in base64).")  # fmt: skip
+def get(
+    type: str,
+    id: str | None,
+    namespace: str,
+    output: str,
+    watch: bool,
+    server: str | None,
+    talosconfig: str | None,
+    context: str | None,
+    endpoints: tuple[str, ...],
+    nodes: tuple[str, ...],
+    cluster: str | None,
+    insecure: bool,
+    fingerprints: tuple[str, ...],
+) -> None:
     """Show the resources of a type, or one of them.
 
     TYPE is a resource type or any of its aliases; `cosi get rd` lists them all.
+
+    The server is the one on this machine. talosctl's options, --talosconfig to --cert-fingerprint, lead to nodes on
+    the network, and so does $TALOSCONFIG where there is no $COSI_SOCKET. Their login is in the file of --talosconfig,
+    of $TALOSCONFIG, or ~/.talos/config.
     """
     from cosi.cli import get as command
 
-    command.run(type, id, namespace=namespace, output=output, watch=watch, server=server)
+    network = None
+    if talosconfig or context or endpoints or nodes or cluster or insecure or fingerprints or _logged_in(server):
+        from cosi.cli.network import Network
+
+        if server:
+            raise click.UsageError("--server is on this machine: leave it out, or the options for the network")
+        network = Network(
+            talosconfig or "", context or "", cluster or "", _split(endpoints), _split(nodes),
+            insecure, _split(fingerprints),
+        )  # fmt: skip
+    command.run(type, id, namespace=namespace, output=output, watch=watch, server=server, network=network)
+
+
+def _logged_in(server: str | None) -> bool:
+    """Tell whether the environment leads to the network; a server that is named, by $COSI_SOCKET too, goes first."""
+    return not server and not os.environ.get("COSI_SOCKET") and bool(os.environ.get("TALOSCONFIG"))
+
+
+def _split(values: tuple[str, ...]) -> list[str]:
+    return [each for value in values for each in value.split(",") if each]
 
 
 @cli.command()

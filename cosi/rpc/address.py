@@ -54,6 +54,19 @@ def parse(text: str) -> Address:
     return Address(host=host or LOCALHOST_ADDRESSES[0], port=int(port))
 
 
+def parse_endpoint(text: str, default_port: int) -> Address:
+    """Return the address of HOST or HOST:PORT; brackets around an IPv6 address may be left out where no port follows.
+
+    Raises ValueError.
+    """
+    if not text or "/" in text:
+        raise ValueError(f"{text!r} is not an address: write HOST or HOST:PORT")
+    if text.count(":") > 1 and not text.startswith("["):
+        text = f"[{text}]"
+    has_port = ":" in text.rpartition("]")[2]
+    return parse(text if has_port else f"{text}:{default_port}")
+
+
 def is_loopback(host: str) -> bool:
     """Tell whether a host is this machine and nothing else; names other than localhost are not looked up."""
     if host == "localhost":

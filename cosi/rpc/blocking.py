@@ -7,26 +7,28 @@ A channel belongs to one thread. It may have several streams open and calls betw
 and no reconnects: a channel that broke stays broken, and says why. An interrupt (Ctrl-C) comes through at once.
 """
 
-import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from time import monotonic
 from types import TracebackType
 
 from cosi.rpc import local_socket
-from cosi.rpc.blocking_wire import BlockingWire, DeadlinePassed
-from cosi.rpc.http2.events import Ended, Message
+from cosi.rpc.blocking_wire import BlockingWire, Connected, DeadlinePassed
+from cosi.rpc.http2.events import Ended, Event, Message
 from cosi.rpc.http2.grpc_request import Metadata
 from cosi.rpc.http2.status import Code, RpcError
 
 CONNECT_TIMEOUT_SECONDS = 5.0
+LOCAL_AUTHORITY = "localhost"  # whatever the socket, it is this machine
 
 
 class Channel:
     """An open connection to a server; a context manager that closes it."""
 
-    def __init__(self, connected: socket.socket, *, target: str) -> None:
+    def __init__(
+        self, connected: Connected, *, target: str, authority: str = LOCAL_AUTHORITY, scheme: str = "http"
+    ) -> None:
         """Take over a connected socket; `target` is how messages name it."""
-        self._wire = BlockingWire(connected, target)
+        self._wire = BlockingWire(connected, target, authority=authority, scheme=scheme)
 
     @classmethod
     def connect(cls, target: str, *, timeout_seconds: float = CONNECT_TIMEOUT_SECONDS) -> "Channel":
@@ -35,6 +37,10 @@ class Channel:
         Raises RpcError: INVALID_ARGUMENT if the target is none of these, UNAVAILABLE if nobody answers there.
         """
         return cls(local_socket.connect(target, timeout_seconds=timeout_seconds), target=target)
+
+    def expect_greeting(self, deadline: float) -> None:
+        """Wait for the server's first words. Raises RpcError if none come in time."""
+        self._wire.expect_greeting(deadline)
 
     def unary(
         self, method: str, request: bytes, *, metadata: Metadata = (), timeout_seconds: float | None = None
@@ -92,12 +98,25 @@ class MessageStream(Iterator[bytes]):
             except DeadlinePassed:
                 self.close()
                 raise self._deadline_exceeded() from None
-            if isinstance(event, Message):
-                return event.content
-            if isinstance(event, Ended):
-                self._open = False
-                self._require_success(event)
+            if (content := self._content(event)) is not None:
+                return content
         raise StopIteration
+
+    @staticmethod
+    def interleaved(streams: "Sequence[MessageStream]") -> Iterator[tuple[int, bytes]]:
+        """Yield the messages of several calls as they arrive, each with its call's position, until all have ended.
+
+        The calls may be on different channels, and have no deadlines. Raises RpcError when one of them ends badly.
+        """
+        while going_on := [stream for stream in streams if stream._open]:
+            arrived = False
+            for position, stream in enumerate(streams):
+                while stream._open and (event := stream._wire.arrived(stream._stream_id)) is not None:
+                    arrived = True
+                    if (content := stream._content(event)) is not None:
+                        yield position, content
+            if not arrived:
+                BlockingWire.move(list({id(stream._wire): stream._wire for stream in going_on}.values()))
 
     def close(self) -> None:
         """Leave the call, telling the server unless it has ended. Does nothing the second time."""
@@ -112,6 +131,15 @@ class MessageStream(Iterator[bytes]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _content(self, event: Event) -> bytes | None:
+        """Return a message's content. Raises RpcError if the call has ended badly."""
+        if isinstance(event, Message):
+            return event.content
+        if isinstance(event, Ended):
+            self._open = False
+            self._require_success(event)
+        return None
 
     def _require_success(self, ended: Ended) -> None:
         if ended.code == Code.OK:

@@ -1,7 +1,7 @@
 """Moves bytes between a socket and a `ClientConnection`, and sorts events into an inbox for each call.
 
 Whichever call waits moves the bytes of all, and what comes for another is kept for it, as much as its window allows.
-Sending never waits for a server that itself waits for us to read: the one place that blocks, `poll`, looks both ways.
+Sending never waits for a server that itself waits for us to read: the only thing that blocks, `poll`, looks both ways.
 Between calls nobody reads, so a server that pings an idle client waits for its answer until the next call.
 
 An interrupt while a call waits, which is nearly always, harms nothing. In the instant in which bytes move it may leave
@@ -10,17 +10,18 @@ half of them behind, so the connection is given up then: the server would not un
 
 import socket
 from collections import deque
+from collections.abc import Sequence
 from math import ceil
 from select import POLLIN, POLLOUT, poll
 from time import monotonic
+from typing import Protocol
 
 from cosi.rpc.http2.client_connection import ClientConnection
 from cosi.rpc.http2.errors import ProtocolError
 from cosi.rpc.http2.events import Ended, Event, Message
 from cosi.rpc.http2.grpc_request import Metadata
-from cosi.rpc.http2.status import Code
+from cosi.rpc.http2.status import Code, RpcError
 
-AUTHORITY = "localhost"  # whatever the socket, it is this machine
 READ_BYTES = 256 * 1024
 LONGEST_POLL_MS = 3_600_000  # the system call counts in 32 bits; longer waits are several
 
@@ -32,23 +33,52 @@ class DeadlinePassed(Exception):
     """The call's deadline came before its next event."""
 
 
+class Connected(Protocol):
+    """A connected socket, or what behaves like one: BlockingIOError when it would have to wait."""
+
+    def setblocking(self, flag: bool, /) -> None: ...
+
+    def fileno(self) -> int: ...
+
+    def send(self, data: memoryview | bytes, flags: int, /) -> int: ...
+
+    def recv(self, size: int, /) -> bytes: ...
+
+    def close(self) -> None: ...
+
+
 class BlockingWire:
     """A connected socket and the connection on it; belongs to one thread."""
 
-    def __init__(self, connected: socket.socket, target: str) -> None:
+    def __init__(self, connected: Connected, target: str, *, authority: str, scheme: str) -> None:
         connected.setblocking(False)
         self._socket = connected
         self._target = target
-        self._connection = ClientConnection()
+        self._authority = authority
+        self._connection = ClientConnection(scheme=scheme)
         self._unsent = memoryview(b"")
         self._inboxes: dict[int, deque[Event]] = {}
         self._poll = poll()
         self._lost = False
 
+    def expect_greeting(self, deadline: float) -> None:
+        """Wait for the server's first words. Raises RpcError if none come in time."""
+        try:
+            while not self._connection.greeted:
+                self._send()
+                if self._lost:
+                    raise RpcError(Code.UNAVAILABLE, self._connection.closing)
+                if self._wait(deadline):
+                    self._receive()
+        except DeadlinePassed:
+            raise RpcError(
+                Code.UNAVAILABLE, f"{self._target} takes connections, but says nothing: it is stuck"
+            ) from None
+
     def request(self, method: str, message: bytes, metadata: Metadata, timeout_seconds: float | None) -> int:
         """Begin a call and send what the socket takes of it; raises as ClientConnection.request does."""
         stream_id = self._connection.request(
-            method, AUTHORITY, message, metadata=metadata, timeout_seconds=timeout_seconds
+            method, self._authority, message, metadata=metadata, timeout_seconds=timeout_seconds
         )
         self._inboxes[stream_id] = deque()
         self._send()
@@ -56,11 +86,17 @@ class BlockingWire:
 
     def next_event(self, stream_id: int, deadline: float | None) -> Event:
         """Wait for what comes next in a call that has not ended; raises DeadlinePassed."""
-        inbox = self._inboxes[stream_id]
-        while not inbox:
+        while (event := self.arrived(stream_id)) is None:
             self._send()
             if not self._lost and self._wait(deadline):
                 self._receive()
+        return event
+
+    def arrived(self, stream_id: int) -> Event | None:
+        """Return what comes next in a call that has not ended, if it is there already."""
+        inbox = self._inboxes[stream_id]
+        if not inbox:
+            return None
         event = inbox.popleft()
         if isinstance(event, Message):
             self._connection.take(event)
@@ -81,6 +117,21 @@ class BlockingWire:
             self._send()
             self._socket.close()
             self._lose("the channel was closed")
+
+    @staticmethod
+    def move(wires: "Sequence[BlockingWire]") -> None:
+        """Move the bytes of several connections, once one of them has some."""
+        for wire in wires:
+            wire._send()
+        if any(wire._lost for wire in wires):
+            return  # its calls have come to their end
+        waiting = poll()
+        for wire in wires:
+            waiting.register(wire._socket, POLLIN | POLLOUT if wire._unsent else POLLIN)
+        ready = {number for number, what in waiting.poll() if what & ~POLLOUT}
+        for wire in wires:
+            if wire._socket.fileno() in ready:
+                wire._receive()
 
     def _wait(self, deadline: float | None) -> bool:
         """Wait until the server says something (True), or can be told more."""

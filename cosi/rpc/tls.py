@@ -11,10 +11,13 @@ from __future__ import annotations
 
 import os
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
+
+from cosi.rpc import fingerprint
 
 ALPN_HTTP2: Final = "h2"
 """The one protocol spoken under TLS, as both sides name it when they agree on it."""
@@ -82,6 +85,35 @@ class ClientTls(msgspec.Struct, frozen=True):
         return self.server_name or host
 
 
+class UnverifiedTls(msgspec.Struct, frozen=True):
+    """How a client connects where nobody vouches for the server yet: encrypted, and with no login of its own.
+
+    With `fingerprints` the server must own one of these keys. Raises ValueError for what is no fingerprint.
+    """
+
+    fingerprints: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        for each in self.fingerprints:
+            fingerprint.require(each)
+
+    def context(self) -> ssl.SSLContext:
+        """Return the same in OpenSSL's form, which leaves the fingerprints to `require_known`."""
+        context = _context(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+
+    def name_of(self, host: str) -> str:
+        """Return the name by which the server is asked for."""
+        return host
+
+    def require_known(self, certificate: bytes) -> None:
+        """Raise ValueError unless the server's certificate (DER) is as told."""
+        if self.fingerprints and (found := fingerprint.of_certificate(certificate)) not in self.fingerprints:
+            raise ValueError(f"its fingerprint is {found}, and that is none of those expected")
+
+
 class ServerTls(msgspec.Struct, frozen=True):
     """How a server answers: only to clients whose certificate `client_ca` (PEM) signed. Raises ValueError.
 
@@ -143,6 +175,18 @@ def read_pem(path: Path) -> bytes:
 def reason(error: ssl.SSLError) -> str:
     """Return what OpenSSL says is wrong, in small words."""
     return (error.reason or str(error)).lower().replace("_", " ")
+
+
+def explain_failure(name: str, error: ssl.SSLError) -> str:
+    """Say in plain words why a client's handshake with a server failed."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the certificate of {name} is not accepted: {error.verify_message}"
+    return f"the TLS handshake with {name} failed: {reason(error)}"
+
+
+def explain_no_http2(name: str) -> str:
+    """Say that a server agreed on TLS, but not on what to speak under it."""
+    return f"{name} does not speak HTTP/2 (no ALPN {ALPN_HTTP2})"
 
 
 def _context(protocol: int) -> ssl.SSLContext:

@@ -1,5 +1,6 @@
-"""The sample extensions in a layout, and a way to wait for a node as a client does."""
+"""The sample extensions in a layout, a node that runs them, and a way to wait for a node as a client does."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import anyio
@@ -13,9 +14,14 @@ from cosi.state import errors
 from cosi.state.event import EventType
 from cosi.state.state import State
 from examples import build
-from tests.e2e.programs import PATIENCE_SECONDS, Node
+from resources.extension_status import ExtensionStatus
+from talos.extensions.reference import extension_id
+from tests.e2e.programs import PATIENCE_SECONDS, Node, machined_run
+from tests.talos.registry_server import RegistryServer
 
 POLL_SECONDS = 0.05
+HELLO = "hello-v1.0.0"
+GVISOR = "gvisor-20220117.0-v1.0.0"
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +30,24 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     layout = tmp_path_factory.mktemp("layout") / "images"
     build.build_all(build.EXTENSIONS, layout)
     return layout
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory, images: Path, registry: RegistryServer) -> Iterator[Node]:
+    """A node with a network door that runs gvisor, by tag, and hello, by digest."""
+    directory = tmp_path_factory.mktemp("node")
+    registry.push(images, GVISOR, "talos/gvisor", as_tag="20220117.0-v1.0.0")
+    digest = registry.push(images, HELLO, "talos/hello", as_tag="v1.0.0")
+    config = directory / "machine.yaml"
+    config.write_text(
+        "version: v1alpha1\nmachine:\n  install:\n    extensions:\n"
+        f"      - image: {registry.host}/talos/gvisor:20220117.0-v1.0.0\n"
+        f"      - image: {registry.host}/talos/hello@{digest}\n"
+    )
+    login = directory / "talosconfig"
+    with machined_run(directory, config, "--listen", "127.0.0.1:0", "--talosconfig", str(login)) as running:
+        wait_for(running, ExtensionStatus, extension_id(1, f"{registry.host}/talos/hello@{digest}"))
+        yield running
 
 
 def wait_for(node: Node, resource: type[ResourceT], id: str) -> ResourceT:

@@ -30,6 +30,11 @@ class Node:
         """What the node has logged so far."""
         return self._log.read_text()
 
+    @property
+    def directory(self) -> Path:
+        """Where its state, its config and its login lie."""
+        return self.socket.parent.parent
+
     def cosi(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """Run the command line against the node."""
         return cosi(*arguments, socket=self.socket)

@@ -33,9 +33,12 @@ class Matches:
             groups = self._template.find(value, allow_missing=False)
         except OutputError as exc:
             raise OutputError(f"error finding result for jsonpath: {exc}") from exc
-        for group in groups:
-            for found in group:
-                self._stream.write(_text(found) + "\n")
+        try:
+            for group in groups:
+                for found in group:
+                    self._stream.write(_text(found) + "\n")
+        except OutputError as exc:
+            raise OutputError(f"error generating jsonpath results: {exc}") from exc
 
     def flush(self) -> None:
         """Hand on to the stream what it still holds."""

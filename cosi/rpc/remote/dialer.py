@@ -17,7 +17,7 @@ from cosi.rpc import local_socket
 from cosi.rpc.address import Address
 from cosi.rpc.remote.connection import Connection, Owner
 from cosi.rpc.remote.loop import Link, Loop
-from cosi.rpc.tls import ALPN_HTTP2, ClientTls, reason
+from cosi.rpc.tls import ALPN_HTTP2, ClientTls, explain_failure, explain_no_http2
 
 CONNECT_SECONDS: Final = 10.0
 """How long all of it may take."""
@@ -76,7 +76,7 @@ class Dialer:
     async def _expect_greeting(self, link: Link, connection: Connection) -> None:
         try:
             if self._tls is not None and link.protocol != ALPN_HTTP2:
-                raise NotReached(f"{self._address} does not speak HTTP/2 (no ALPN {ALPN_HTTP2})")
+                raise NotReached(explain_no_http2(str(self._address)))
             if not await connection.greeted():
                 raise NotReached(connection.closing)
         except BaseException:
@@ -85,10 +85,8 @@ class Dialer:
 
     def _explain(self, error: OSError | ValueError) -> str:
         match error:
-            case ssl.SSLCertVerificationError():
-                return f"the certificate of {self._address} is not accepted: {error.verify_message}"
             case ssl.SSLError():
-                return f"the TLS handshake with {self._address} failed: {reason(error)}"
+                return explain_failure(str(self._address), error)
             case OSError():
                 return local_socket.explain(self._address, CONNECT_SECONDS, error)
             case _:

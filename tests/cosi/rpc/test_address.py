@@ -55,3 +55,24 @@ def test_the_socket_is_looked_for_where_the_environment_says(monkeypatch: pytest
     assert address.default_socket() == "/run/user/1000/cosi.sock"
     monkeypatch.setenv(address.SOCKET_VARIABLE, "/elsewhere/node.sock")
     assert address.default_socket() == "/elsewhere/node.sock"
+
+
+@pytest.mark.parametrize(
+    ("text", "target"),
+    [
+        ("123.123.123.123", "123.123.123.123:50000"),
+        ("example.com:111", "example.com:111"),
+        ("localhost", "localhost:50000"),
+        ("2001:db8:0:0:0:ff00:42:8329", "[2001:db8:0:0:0:ff00:42:8329]:50000"),
+        ("[2001:db8::1]", "[2001:db8::1]:50000"),
+        ("[2001:db8::1]:8080", "[2001:db8::1]:8080"),
+    ],
+)
+def test_an_endpoint_without_a_port_has_the_usual_one(text: str, target: str) -> None:
+    assert address.parse_endpoint(text, 50000).target == target
+
+
+@pytest.mark.parametrize("text", ["", "a/b", "host:port", "host:99999"])
+def test_what_is_no_endpoint_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not an address: write"):
+        address.parse_endpoint(text, 50000)

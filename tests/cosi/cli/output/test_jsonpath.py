@@ -181,3 +181,12 @@ def test_a_missing_key_is_an_error_that_names_it() -> None:
         printed("jsonpath={.spec.nope}", (GVISOR, "created"))
 
     assert str(refusal.value) == "error finding result for jsonpath: nope is not found"
+
+
+def test_a_finding_that_is_no_json_is_refused_after_those_before_it() -> None:
+    with pytest.raises(OutputError) as refusal:
+        printed("jsonpath={.spec.a}{.spec.b}", (GVISOR._replace(yaml_spec="a: 1\nb: [.nan]\n"), "created"))
+
+    assert str(refusal.value) == (
+        "error generating jsonpath results: cannot print .0 as JSON: NaN is not a JSON number"
+    )
