@@ -57,10 +57,10 @@ async def test_talosctl_watches(tmp_path: Path) -> None:
         administrator(tmp_path).talosctl() as talosctl,
         aclosing(talosctl.watch("configstatus")) as events,
     ):
-        first = await anext(events)
+        status = await anext(event.resource async for event in events if event.HasField("resource"))
 
-    assert first.resource.metadata.id == "machine"
-    assert "valid: true" in first.resource.spec.yaml_spec
+    assert status.metadata.id == "machine"
+    assert "valid: true" in status.spec.yaml_spec
 
 
 async def test_what_the_node_does_not_serve_it_says(tmp_path: Path) -> None:
