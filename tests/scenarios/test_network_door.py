@@ -57,7 +57,7 @@ async def test_talosctl_watches(tmp_path: Path) -> None:
         administrator(tmp_path).talosctl() as talosctl,
         aclosing(talosctl.watch("configstatus")) as events,
     ):
-        status = await anext(event.resource async for event in events if event.HasField("resource"))
+        status = await anext(event.resource async for event in events if event.resource.metadata.id)
 
     assert status.metadata.id == "machine"
     assert "valid: true" in status.spec.yaml_spec
