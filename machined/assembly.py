@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -34,7 +35,9 @@ from cosi.state.state import State
 from machined import access, alone, door
 from machined.door import DoorOptions
 from machined.services import talos_api
+from machined.services.files import FilesService
 from machined.services.identity import IdentityService
+from machined.services.inspect import InspectService
 from resources import names
 from resources.boot_image import BootImage
 from resources.boot_status import BootStatus
@@ -134,7 +137,9 @@ async def _door(options: NodeOptions, state: State, registry: Registry) -> Async
         yield
         return
     identity = IdentityService(talos_version=options.talos_version, runs_on=options.platform)
-    served = [access.state_service(state, registry), *map(access.guarded, talos_api.complete([identity.service]))]
+    files, inspect = FilesService(state, boot_id=str(uuid.uuid4())), InspectService(state)
+    parts = [identity.service, files.service, inspect.service]
+    served = [access.state_service(state, registry), *map(access.guarded, talos_api.complete(parts))]
     async with door.opened(options.door, options.state / "pki", served):
         yield
 

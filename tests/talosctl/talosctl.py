@@ -15,11 +15,14 @@ from google.protobuf.message import Message
 
 from cosi._pb.v1alpha1 import meta_pb2, resource_pb2, state_pb2
 from cosi.rpc.address import Address
+from talos._pb.common import common_pb2
+from talos._pb.inspect import inspect_pb2
 from talos._pb.machine import machine_pb2
 from tests.talosctl.wire import Headers, Wire, connected
 
 STATE: Final = "/cosi.resource.State"
 MACHINE: Final = "/machine.MachineService"
+INSPECT: Final = "/inspect.InspectService"
 
 Answer = TypeVar("Answer", bound=Message)
 
@@ -89,6 +92,24 @@ class Talosctl:
             async for answer in answers:
                 for event in answer.event:
                     yield event
+
+    async def read(self, path: str) -> bytes:
+        """Return what `talosctl read` prints of the first node's file."""
+        request = machine_pb2.ReadRequest(path=path)
+        answers = self.stream(f"{MACHINE}/Read", request, common_pb2.Data)
+        return b"".join([answer.bytes async for answer in answers])
+
+    async def ls(
+        self, root: str = "/", *, depth: int = 1, types: Sequence[machine_pb2.ListRequest.Type] = ()
+    ) -> list[machine_pb2.FileInfo]:
+        """Return what `talosctl ls` is told by the first node."""
+        request = machine_pb2.ListRequest(root=root, recurse=depth > 1, recursion_depth=depth, types=types)
+        return [info async for info in self.stream(f"{MACHINE}/List", request, machine_pb2.FileInfo)]
+
+    async def dependencies(self) -> Sequence[inspect_pb2.ControllerDependencyEdge]:
+        """Return what `talosctl inspect dependencies` draws of the first node."""
+        path, answer = f"{INSPECT}/ControllerRuntimeDependencies", inspect_pb2.ControllerRuntimeDependenciesResponse
+        return [edge for message in (await self.unary(path, Empty(), answer)).messages for edge in message.edges]
 
     async def _resolved(self, word: str) -> meta_pb2.ResourceDefinitionSpec:
         request = state_pb2.ListRequest(namespace="meta", type="ResourceDefinitions.meta.cosi.dev")
