@@ -8,6 +8,8 @@ import msgspec
 
 _KINDS_IN_WORDS = {"mapping": "a mapping", "sequence": "a list", "scalar": "a single value", "null": "nothing"}
 
+_BOOLEANS = {"y": True, "Y": True, "yes": True, "on": True, "n": False, "N": False, "no": False, "off": False}
+
 Scalar = str | int | float | bool | None
 
 
@@ -53,6 +55,11 @@ class Node(msgspec.Struct, frozen=True):
     @property
     def kind_in_words(self) -> str:
         return _KINDS_IN_WORDS[self.kind]
+
+    @property
+    def boolean(self) -> bool | None:
+        """Return what Go reads where it expects a boolean: YAML 1.1's words too; None for anything else."""
+        return self.value if isinstance(self.value, bool) else _BOOLEANS.get(self.text)
 
     @property
     def fields(self) -> dict[str, Node]:
