@@ -76,6 +76,20 @@ class Node(msgspec.Struct, frozen=True):
         found = self.fields.get(key)
         return None if found is None or found.value is None else found
 
+    def means(self, other: Node) -> bool:
+        """Tell whether both stand for the same value; numbers by what they are, however they are written."""
+        if self.kind != other.kind:
+            return False
+        if self.kind == "mapping":
+            return self.fields.keys() == other.fields.keys() and all(
+                value.means(other.fields[key]) for key, value in self.fields.items()
+            )
+        if self.kind == "sequence":
+            return len(self.items) == len(other.items) and all(map(Node.means, self.items, other.items))
+        # True is 1 in Python, and a text never is what it reads as.
+        kinds = [type(each.value) if isinstance(each.value, str | bool) else None for each in (self, other)]
+        return kinds[0] is kinds[1] and self.value == other.value
+
 
 def _measures(children: Iterable[Node]) -> tuple[int, int]:
     """Return the weight and the height of what holds these."""

@@ -57,7 +57,7 @@ def documents(stream: Stream, known: Collection[str], faults: list[ConfigFault])
     for root, text in zip(stream.documents, stream.texts, strict=False):
         if root.kind == "null":
             continue
-        document = _document(root, text, known, faults)
+        document = identify(root, text, faults, known=known)
         if document is None:
             continue
         first = found.setdefault((document.kind, document.name), document)
@@ -66,7 +66,8 @@ def documents(stream: Stream, known: Collection[str], faults: list[ConfigFault])
     return tuple(found.values())
 
 
-def _document(root: Node, text: str, known: Collection[str], faults: list[ConfigFault]) -> Document | None:
+def identify(root: Node, text: str, faults: list[ConfigFault], *, known: Collection[str] = ()) -> Document | None:
+    """Return a document by what it calls itself; None after noting what keeps it from being told apart."""
     if root.kind != "mapping":
         problem = f"the document is {root.kind_in_words}, not a mapping"
         faults.append(ConfigFault(root.line, "", problem, "start it with `version: v1alpha1`"))
