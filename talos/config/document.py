@@ -8,6 +8,7 @@ does not run: they are kept, and listed as what they are.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection
 from typing import Final
 
@@ -23,6 +24,8 @@ MAX_DOCUMENTS: Final = 500
 """Each is listed by itself; a machine with many disks, links and routes has some dozens."""
 MAX_NAME_CHARACTERS: Final = 256
 """Of a kind and of a name: the longest names are hosts, of 253."""
+
+_KIND: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 
 class Document(msgspec.Struct, frozen=True):
@@ -102,6 +105,9 @@ def _word(root: Node, key: str, faults: list[ConfigFault]) -> str:
         return ""
     if len(node.text) > MAX_NAME_CHARACTERS:
         faults.append(_too_long(root, key, node.text))
+        return ""
+    if key == "kind" and not _KIND.fullmatch(node.text):
+        faults.append(ConfigFault(root.key_lines.get(key, root.line), key, "this is no kind", "write one word here"))
         return ""
     return node.text
 

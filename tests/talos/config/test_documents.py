@@ -59,6 +59,7 @@ def test_a_document_shows_nothing_of_what_is_in_it() -> None:
         ("apiVersion: v1alpha1", "kind", "missing beside apiVersion"),
         ("apiVersion: v1alpha1\nkind: [X]", "kind", "this is a list"),
         ("apiVersion: v1alpha1\nkind: ''", "kind", "this is empty"),
+        ("apiVersion: v1alpha1\nkind: a.b", "kind", "this is no kind"),
         ("apiVersion: {a: b}\nkind: X", "apiVersion", "this is a mapping"),
         (f"apiVersion: v1\nkind: Z\nname: {'n' * 257}", "name", f"257 characters, at most {MAX_NAME_CHARACTERS}"),
     ],
