@@ -16,6 +16,8 @@ from talos.yaml_node import Node
 
 SHOWN_CHARACTERS: Final = 60
 """How much of a wrong key a fault shows."""
+LISTED_KEYS: Final = 12
+"""How many right keys a fault lists: more are a manual's matter."""
 
 
 class Cursor:
@@ -115,4 +117,8 @@ class Cursor:
 def remedy_for_unknown(key: str, known: Sequence[str]) -> str:
     """Return what to do about a key that is none of these."""
     close = difflib.get_close_matches(key[:SHOWN_CHARACTERS], known, n=1)
-    return f"did you mean `{close[0]}`?" if close else f"remove it; known here: {', '.join(known)}"
+    if close:
+        return f"did you mean `{close[0]}`?"
+    if len(known) > LISTED_KEYS:
+        return "remove it, or correct its name"
+    return f"remove it; known here: {', '.join(known)}"

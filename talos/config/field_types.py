@@ -86,11 +86,11 @@ Variable = Annotated[Text, AfterValidator(_variable)]
 """The name of an environment variable."""
 
 
-def choice(*words: str) -> AfterValidator:
-    """Return what refuses every text but these."""
+def choice(*words: str, or_nothing: bool = False) -> AfterValidator:
+    """Return what refuses every text but these; `or_nothing` lets an empty one pass."""
 
     def chosen(text: str) -> str:
-        if text not in words:
+        if text not in words and not (or_nothing and not text):
             raise misfit("this is no value that the field knows", f"write one of {', '.join(words)}")
         return text
 

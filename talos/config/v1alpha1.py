@@ -61,7 +61,7 @@ class Machine(Section):
         "logging", "pods", "registries", "seccompProfiles", "systemDiskEncryption", "time", "udev",
     )  # fmt: skip
 
-    type: Annotated[Text, choice(*MACHINE_TYPES)] = "worker"
+    type: Annotated[Text, choice(*MACHINE_TYPES, or_nothing=True)] = ""
     token: Text = ""
     cert_sans: tuple[Text, ...] = Field(default=(), alias="certSANs")
     install: Install = Install()

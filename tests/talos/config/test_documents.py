@@ -119,7 +119,7 @@ def test_what_this_node_does_not_act_on_may_be_anything() -> None:
     text = f"""{MACHINE}debug: yes
 persist: true
 machine:
-  type: controlplane
+  type: ""
   token: 1.0
   ca: {{crt: YQ==, key: YQ==, other: 1}}
   sysctls: {{a: 1, b: null, c: true}}
