@@ -1,9 +1,13 @@
 """YAML is written as Go writes it, and reads back as what it was."""
 
+from collections.abc import Callable
+
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cosi.resource import goyaml
 from talos import yaml_document, yaml_writer
 from talos.yaml_node import Node
 from tests.talos.test_yaml_document import plain
@@ -72,3 +76,24 @@ def test_a_node_that_was_put_together_measures_what_one_that_was_read_does(value
     (found,) = read(yaml_writer.write(built))
 
     assert (built.weight, built.height) == (found.weight, found.height)
+
+
+odd_texts = st.text(" \n\t:-#'\"|>&*!%@a1{}[],?=<~\r\x85\u2028é", max_size=12).filter(lambda text: text != "=")
+places = [
+    lambda text: {"x": text},
+    lambda text: [{"x": [text], "y": {"z": text}}],
+    lambda text: {"k" if "\n" in text else text: [[text]]},
+]
+
+
+@given(odd_texts, st.sampled_from(places))
+def test_other_readers_read_the_same(text: str, place: Callable[[str], object]) -> None:
+    assert yaml.safe_load(yaml_writer.write(yaml_writer.node_of(place(text)))) == place(text)
+
+
+ordinary_texts = st.text(" \n:-#'\"|>&*!%@a1{}[],?<~é", max_size=12).filter(lambda text: text.lstrip("\n")[:1] != " ")
+
+
+@given(ordinary_texts, st.sampled_from(places))
+def test_it_looks_as_go_prints_it(text: str, place: Callable[[str], object]) -> None:
+    assert yaml_writer.write(yaml_writer.node_of(place(text))) == goyaml.dump(place(text))
