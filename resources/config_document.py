@@ -47,7 +47,7 @@ class ConfigDocument(Resource[ConfigDocumentSpec]):
 
     @classmethod
     def all_of(cls, config: MachineConfig) -> tuple[Self, ...]:
-        """Return the resources of a config's documents. Takes a second for the largest configs."""
+        """Return the resources of a config's documents. Takes seconds for the largest configs."""
         shown = without_secrets([document.root for document in config.documents])
         return tuple(
             cls._of(document, yaml_writer.write(root)) for document, root in zip(config.documents, shown, strict=True)

@@ -9,6 +9,7 @@ import base64
 import difflib
 import json
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Final
 
 from talos.config.faults import ConfigFault
@@ -16,6 +17,8 @@ from talos.yaml_node import Node
 
 SHOWN_CHARACTERS: Final = 60
 """How much of a wrong key a fault shows."""
+MAX_UNKNOWN: Final = 20
+"""How many wrong keys of one mapping are told: each is compared with all that are right."""
 LISTED_KEYS: Final = 12
 """How many right keys a fault lists: more are a manual's matter."""
 
@@ -74,10 +77,10 @@ class Cursor:
 
     def only(self, known: Sequence[str]) -> None:
         """Note a fault for each key of a mapping but these: a misspelt one would silently do nothing."""
-        for key, node in self.node.fields.items():
-            if key not in known:
-                place = self._below(node, f"{self.path}.{key[:SHOWN_CHARACTERS]}", key)
-                place.fault("unknown field", remedy_for_unknown(key, known))
+        unknown = (key for key in self.node.fields if key not in known)
+        for key in islice(unknown, MAX_UNKNOWN):
+            place = self._below(self.node.fields[key], f"{self.path}.{key[:SHOWN_CHARACTERS]}", key)
+            place.fault("unknown field", remedy_for_unknown(key, known))
 
     def text(self, key: str, *, most: int) -> str:
         """Return the text under a key, empty where there is none."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, model_validator
 
 from talos.config.document import Document
 from talos.config.faults import ConfigFault
@@ -122,7 +122,7 @@ class LocalImageCache(Section):
 class ImageCacheConfig(DocumentSection):
     """Where images are cached."""
 
-    local: LocalImageCache = Field(default=LocalImageCache())
+    local: LocalImageCache | None = None
 
 
 class TrustedRootsConfig(DocumentSection):

@@ -6,6 +6,7 @@ A field that is null counts as absent, as in Go. No fault quotes a value: it may
 
 from __future__ import annotations
 
+import json
 import re
 import types
 from collections.abc import Collection, Mapping
@@ -19,6 +20,9 @@ from talos.config.cursor import SHOWN_CHARACTERS, remedy_for_unknown
 from talos.config.faults import ConfigFault
 from talos.yaml_node import Node
 
+MAX_FAULTS: Final = 100
+"""Told of one mapping: who sees them corrects what they have in common, and looks again."""
+
 _MISFIT: Final = "misfit"
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_-]*")
 
@@ -26,7 +30,10 @@ _PLAIN_KEY: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_-]*")
 class Section(BaseModel):
     """A mapping of the config: fields in Go's spelling, others refused unless they are among those kept."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, hide_input_in_errors=True)
+    # Built when first used: most kinds are in no config, and a node shall start quickly.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, hide_input_in_errors=True, defer_build=True
+    )
 
     kept: ClassVar[Collection[str] | None] = ()
     """Fields that Talos knows and this node leaves as they are; None where that is so of all that is not named."""
@@ -58,7 +65,8 @@ def check(node: Node, model: type[Section], path: str, faults: list[ConfigFault]
     try:
         model.model_validate(_fed(node))
     except ValidationError as error:
-        faults += [_located(node, model, path, each) for each in error.errors(include_url=False, include_input=False)]
+        misfits = error.errors(include_url=False, include_input=False)
+        faults += [_located(node, model, path, each) for each in misfits[:MAX_FAULTS]]
 
 
 def _fed(node: Node) -> object:
@@ -100,10 +108,6 @@ def _in_words(error: ErrorDetails, node: Node, model: type[Section]) -> tuple[st
             return f"this is {node.kind_in_words}, not a mapping", "write a mapping here"
         case "tuple_type":
             return f"this is {node.kind_in_words}, not a list", "write a list here"
-        case "too_long":
-            return f"{len(node.items or node.fields)} entries, at most {error['ctx']['max_length']} are allowed", (
-                "remove some"
-            )
         case _:
             return error["msg"][0].lower() + error["msg"][1:], "correct it"
 
@@ -128,5 +132,5 @@ def _section(annotation: object) -> type[Section] | None:
 
 def _below(path: str, key: str) -> str:
     if not _PLAIN_KEY.fullmatch(key) or len(key) > SHOWN_CHARACTERS:
-        return f'{path}["{key[:SHOWN_CHARACTERS]}"]'
+        return f"{path}[{json.dumps(key[:SHOWN_CHARACTERS])}]"
     return f"{path}.{key}" if path else key

@@ -1,8 +1,8 @@
 """The document without a kind: the machine config of old, whose two halves are `machine` and `cluster`.
 
 Talos has hundreds of fields there. Those that a node of this kind could act on are checked; the others are kept as
-they are. Directly under `machine`, `cluster` and `machine.install` nothing passes that no Talos knows, because a
-misspelt field would silently do nothing. Fields that older versions of Talos had are known too.
+they are. Directly under `machine`, `cluster` and `machine.install` nothing passes but Talos's fields, those of 1.14 and
+the deprecated ones among them, because a misspelt one would silently do nothing.
 """
 
 from __future__ import annotations
@@ -64,9 +64,9 @@ class Machine(Section):
     type: Annotated[Text, choice(*MACHINE_TYPES, or_nothing=True)] = ""
     token: Text = ""
     cert_sans: tuple[Text, ...] = Field(default=(), alias="certSANs")
-    install: Install = Install()
-    network: Network = Network()
-    features: Features = Features()
+    install: Install | None = None
+    network: Network | None = None
+    features: Features | None = None
     env: Texts | None = None
     sysctls: Texts | None = None
     sysfs: Texts | None = None
@@ -102,8 +102,8 @@ class V1Alpha1(Section):
 
     debug: Flag = False
     persist: Flag = True
-    machine: Machine = Machine()
-    cluster: Cluster = Cluster()
+    machine: Machine | None = None
+    cluster: Cluster | None = None
 
 
 def check_v1alpha1(root: Node, faults: list[ConfigFault]) -> None:

@@ -1,9 +1,12 @@
 """A config is a stream of documents, each told apart by kind and name, and kept as it was written."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from talos.config import cursor, schema
 from talos.config.document import MAX_DOCUMENTS, MAX_NAME_CHARACTERS
 from talos.config.faults import ConfigError, ConfigFault
 from talos.config.machine_config import parse
@@ -148,6 +151,18 @@ def test_faults_of_all_documents_come_together_in_the_order_of_their_lines() -> 
         (6, "EventSinkConfig.endpont"),
         (10, 'RegistryAuthConfig["a b"].name'),
     ]
+
+
+def test_a_config_that_is_all_wrong_is_refused_at_once() -> None:
+    began = time.monotonic()
+    keys = ", ".join(f"key{number}: [" + "]" for number in range(20_000))
+
+    faults = faults_of(
+        f"{MACHINE}machine: {{{keys}}}\n---\n{{apiVersion: v1alpha1, kind: RegistryAuthConfig, name: a, {keys}}}\n"
+    )
+
+    assert len(faults) == schema.MAX_FAULTS + cursor.MAX_UNKNOWN + 1  # and nobody is named
+    assert time.monotonic() - began < 10
 
 
 WORDS = """

@@ -10,7 +10,9 @@ from talos import yaml_document, yaml_writer
 from talos.config.faults import ConfigError, ConfigFault
 from talos.config.patch_delete import MAX_DELETES
 from talos.config.patching import apply, load_patch
-from talos.config.strategic_merge import MAX_NAMED_ITEMS
+from talos.config.strategic_merge import MAX_NAMED_ITEMS, Unmergeable, merge
+from talos.yaml_builder import MAX_NODES
+from talos.yaml_node import Node
 from tests.talos.test_yaml_document import plain
 
 CONFIG = """\
@@ -316,11 +318,16 @@ def test_there_are_bounds() -> None:
 
     (named,) = faults_of(f"machine: {{network: {{interfaces: [{items}]}}}}")
     (deleted,) = faults_of(f"machine: {{certSANs: [{deletes}]}}")
-    grown = ["a: [" + "x, " * 60_000 + "]"] * 4
 
     assert named.problem == f"the list would have more than {MAX_NAMED_ITEMS} items"
     assert deleted.problem == f"{MAX_DELETES + 1} things to take away, at most {MAX_DELETES} are allowed"
-    assert faults_of(*grown, config="version: v1alpha1")[0].problem.startswith("the config would have more than")
+
+
+def test_a_config_does_not_grow_without_end() -> None:
+    half = Node.mapping({"a": Node.sequence([yaml_writer.node_of("x")] * (MAX_NODES // 2))})
+
+    with pytest.raises(Unmergeable, match=f"the config would have more than {MAX_NODES} values"):
+        merge(half, half, "X")
 
 
 names = st.sampled_from(["machine", "install", "certSANs", "a", "b"])
