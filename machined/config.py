@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ from talos.config.machine_config import MAX_CONFIG_BYTES
 
 _STANDARD_INPUT: Final = "-"
 _FROM_FILE: Final = "@"
+_SPELT_ALIKE: Final = 0.9
+"""How like a known kind another one must be to be taken for a mistake: Talos's own differ by more."""
 
 
 def validate(file: Path) -> None:
@@ -75,5 +78,12 @@ def _read(file: Path) -> bytes:
 
 
 def _listed(document: Document) -> str:
-    remark = "" if document.known else "  (not known here, kept as it is)"
-    return f"  line {document.line:<5} {document.label or document.kind}{remark}"
+    return (
+        f"  line {document.line:<5} {document.label or document.kind}{'' if document.known else _remark(document.kind)}"
+    )
+
+
+def _remark(kind: str) -> str:
+    """Return what to say of a kind that is not known: nobody else would tell that it is misspelt."""
+    close = difflib.get_close_matches(kind, machine_config.KNOWN_KINDS, n=1, cutoff=_SPELT_ALIKE)
+    return f"  (not known here, kept as it is{f'; did you mean {close[0]}?' if close else ''})"

@@ -21,7 +21,8 @@ MAX_CONFIG_BYTES = (
     4 * 1024 * 1024
 )  # Talos carries some 100 KiB of certificates and manifests at most; gRPC's default is 4 MiB
 
-_KNOWN = frozenset((*MODELS, *registry_documents.KINDS))
+KNOWN_KINDS = frozenset((*MODELS, *registry_documents.KINDS))
+"""The kinds of documents that are checked, beside the v1alpha1 document."""
 
 
 class MachineConfig(msgspec.Struct, frozen=True):
@@ -43,7 +44,7 @@ def parse(text: bytes, *, source: str) -> MachineConfig:
     """
     stream = yaml_document.read(text, max_bytes=MAX_CONFIG_BYTES)
     faults = [ConfigFault(fault.line, fault.path, fault.problem, fault.remedy) for fault in stream.faults]
-    found = documents(stream, _KNOWN, faults)
+    found = documents(stream, KNOWN_KINDS, faults)
     main = next((document.root for document in found if document.kind == V1ALPHA1), None)
     if main is None and not faults:
         problem = "the text holds no machine config"

@@ -45,6 +45,12 @@ def test_a_good_config_is_said_to_be_and_its_documents_are_listed() -> None:
     ]
 
 
+def test_a_kind_that_is_misspelt_is_pointed_out() -> None:
+    result = config("validate", "-", stdin="version: v1alpha1\n---\napiVersion: v1alpha1\nkind: RegistryMirorConfig\n")
+
+    assert result.stdout.endswith("(not known here, kept as it is; did you mean RegistryMirrorConfig?)\n")
+
+
 def test_every_fault_of_a_bad_one_is_told() -> None:
     result = config("validate", "-", stdin="version: v1alpha1\nmachine: {tokn: a}\ndebug: 1\n")
 
