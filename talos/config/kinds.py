@@ -5,6 +5,7 @@ The three kinds that speak of registries have none here: `talos.config.registry_
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, model_validator
@@ -18,7 +19,6 @@ from talos.yaml_node import Node
 MIN_WATCHDOG_SECONDS: Final = 10
 MAX_HOSTNAME_CHARACTERS: Final = 253
 MAX_LABEL_CHARACTERS: Final = 63
-HOSTNAME: Final = "HostnameConfig"
 
 
 class HostnameConfig(DocumentSection):
@@ -149,21 +149,20 @@ MODELS: Final[dict[str, type[DocumentSection]]] = {
 }
 
 
+_SAID_ELSEWHERE: Final[Mapping[str, Sequence[str]]] = {
+    "HostnameConfig": ("machine.network.hostname", "machine.features.stableHostname"),
+    "ImageCacheConfig": ("machine.features.imageCache",),
+}
+"""Where the v1alpha1 document says what a document is about; both may not."""
+
+
 def check_document(document: Document, v1alpha1: Node | None, faults: list[ConfigFault]) -> None:
     """Note what is wrong with a document that has a model, beside the v1alpha1 document that it must not contradict."""
     check(document.root, MODELS[document.kind], document.label, faults)
-    if document.kind == HOSTNAME and v1alpha1 is not None:
-        _check_hostname(document, v1alpha1, faults)
-
-
-def _check_hostname(document: Document, v1alpha1: Node, faults: list[ConfigFault]) -> None:
-    machine = v1alpha1.get("machine") or v1alpha1
-    network, features = machine.get("network"), machine.get("features")
-    hostname = network.get("hostname") if network is not None else None
-    stable = features.get("stableHostname") if features is not None else None
-    if hostname is not None and hostname.text:
-        problem = f"machine.network.hostname on line {hostname.line} gives a name already"
-        faults.append(ConfigFault(document.line, document.label, problem, "remove one of the two"))
-    elif stable is not None and stable.boolean:
-        problem = f"machine.features.stableHostname on line {stable.line} gives a name already"
-        faults.append(ConfigFault(document.line, document.label, problem, "remove one of the two"))
+    for path in _SAID_ELSEWHERE.get(document.kind, ()):
+        said = v1alpha1
+        for key in path.split("."):
+            said = said.get(key) if said is not None else None
+        if said is not None and (said.text or said.fields) and said.value is not False:
+            problem = f"{path} on line {said.line} says this already"
+            faults.append(ConfigFault(document.line, document.label, problem, "remove one of the two"))

@@ -88,12 +88,27 @@ def test_each_mistake_is_one_fault_with_its_place(kind: str, body: str, line: in
     assert said.startswith(problem)
 
 
-@pytest.mark.parametrize("machine", ["network: {hostname: b}", "features: {stableHostname: true}"])
-def test_a_hostname_is_given_in_one_place(machine: str) -> None:
-    ((line, path, problem),) = said_of(with_document("HostnameConfig", "hostname: a", f"machine: {{{machine}}}\n"))
+@pytest.mark.parametrize(
+    ("kind", "body", "machine"),
+    [
+        ("HostnameConfig", "hostname: a", "network: {hostname: b}"),
+        ("HostnameConfig", "auto: stable", "features: {stableHostname: true}"),
+        ("ImageCacheConfig", "local: {enabled: true}", "features: {imageCache: {localEnabled: true}}"),
+    ],
+)
+def test_one_thing_is_said_in_one_place(kind: str, body: str, machine: str) -> None:
+    ((line, path, problem),) = said_of(with_document(kind, body, f"machine: {{{machine}}}\n"))
 
-    assert (line, path) == (4, "HostnameConfig")
-    assert problem.endswith("on line 2 gives a name already")
+    assert (line, path) == (4, kind)
+    assert problem.endswith("on line 2 says this already")
+
+
+def test_what_the_machine_config_leaves_open_a_document_may_say() -> None:
+    machine = 'machine: {network: {hostname: ""}, features: {stableHostname: false, imageCache: {}}}\n'
+
+    config = parse(with_document("HostnameConfig", "hostname: a", machine).encode(), source="x")
+
+    assert len(config.documents) == 2
 
 
 def test_a_misspelt_field_in_a_list_comes_with_the_right_spelling() -> None:
