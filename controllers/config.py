@@ -1,4 +1,4 @@
-"""Publishes the machine config, the extensions it asks for, and what it says of registries.
+"""Publishes the machine config, its documents, the extensions it asks for, and what it says of registries.
 
 It follows the config file. A broken file changes nothing but the ConfigStatus, which says what is wrong: the node goes
 on with the last good config, from before a restart if need be.
@@ -16,6 +16,7 @@ from cosi.controller.controller import Controller
 from cosi.controller.dependencies import destroy_ready, exclusive
 from cosi.controller.runtime import Runtime
 from cosi.state import errors
+from resources.config_document import ConfigDocument
 from resources.config_status import ID, ConfigFault, ConfigStatus, ConfigStatusSpec
 from resources.extension_spec import ExtensionSpec, ExtensionSpecSpec
 from resources.machine_config import ID as MACHINE_CONFIG_ID
@@ -40,6 +41,7 @@ class ConfigController(Controller):
     inputs = (destroy_ready(ExtensionSpec),)
     outputs = (
         exclusive(MachineConfig),
+        exclusive(ConfigDocument),
         exclusive(ConfigStatus),
         exclusive(RegistriesConfig),
         exclusive(ExtensionSpec),
@@ -92,8 +94,15 @@ class ConfigController(Controller):
                     # The line was taken out and put back: once the old resource is gone, its destroy-ready
                     # event brings us here again.
                     runtime.log.info("extension is still being removed", extension=wanted.id)
+        await self._publish_documents(runtime, config)
         # Last, so that whoever sees the config sees all its extensions.
         await runtime.modify(MachineConfig.active(config.raw))
+
+    async def _publish_documents(self, runtime: Runtime, config: machine_config.MachineConfig) -> None:
+        documents = await to_thread.run_sync(ConfigDocument.all_of, config)
+        async with runtime.tracked_outputs(ConfigDocument):
+            for document in documents:
+                await runtime.modify(document)
 
     async def _publish_registries(self, runtime: Runtime, registries: Registries) -> None:
         before = await runtime.find(RegistriesConfig, REGISTRIES_ID)

@@ -41,6 +41,7 @@ from machined.services.inspect import InspectService
 from resources import names
 from resources.boot_image import BootImage
 from resources.boot_status import BootStatus
+from resources.config_document import ConfigDocument
 from resources.config_status import ConfigStatus
 from resources.extension_image import ExtensionImage
 from resources.extension_manifest import ExtensionManifest
@@ -70,6 +71,7 @@ RESOURCES: Final = (
     meta.ResourceDefinition,
     ControllerDefinition,
     MachineConfig,
+    ConfigDocument,
     ConfigStatus,
     RegistriesConfig,
     ExtensionSpec,

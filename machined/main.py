@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from cosi.cli.main import run as run_command
+from machined.commands.config import config as config_commands
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -272,6 +273,9 @@ def push(source: str, target: str) -> None:
     from machined import extension
 
     extension.push(source, target)
+
+
+cli.add_command(config_commands)
 
 
 def _version(given: str | None) -> str:

@@ -54,6 +54,7 @@ class Builder:
 
     def __init__(self) -> None:
         self.documents: list[Node] = []
+        self.starts: list[int] = []  # the character with which each document starts, at its `---` where it has one
         self.faults: list[YamlFault] = []
         self._stack: list[_Open] = []
         self._anchors: dict[str, Node | None] = {}  # None while the anchored collection is still open
@@ -65,6 +66,7 @@ class Builder:
             match event:
                 case yaml.DocumentStartEvent():
                     self._anchors.clear()
+                    self.starts.append(event.start_mark.index if event.start_mark is not None else 0)
                 case yaml.MappingStartEvent() | yaml.SequenceStartEvent():
                     self._open(event)
                 case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
@@ -172,7 +174,7 @@ class Builder:
         text: str = event.value
         if event.tag in ("!", _CORE_TAG + "str") or (event.tag is None and not event.implicit[0]):
             return text
-        return _core_schema(text)
+        return core_schema(text)
 
     def _path(self) -> str:
         path = ""
@@ -184,11 +186,8 @@ class Builder:
         return path
 
 
-def _line(event: yaml.Event) -> int:
-    return event.start_mark.line + 1 if event.start_mark is not None else 1
-
-
-def _core_schema(text: str) -> Scalar:
+def core_schema(text: str) -> Scalar:
+    """Return what a plain scalar stands for in YAML 1.2's core schema."""
     if text in _NULLS:
         return None
     if text in _BOOLEANS:
@@ -199,3 +198,7 @@ def _core_schema(text: str) -> Scalar:
         if _FLOAT.fullmatch(text):
             return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
     return text
+
+
+def _line(event: yaml.Event) -> int:
+    return event.start_mark.line + 1 if event.start_mark is not None else 1

@@ -6,6 +6,9 @@ and `12:30:45` are what they look like); every scalar also keeps its text, becau
 string field as "1.0". Duplicate keys are refused. Merge keys (`<<`) work as they do in Go.
 """
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 import msgspec
 import yaml
 
@@ -18,6 +21,7 @@ class Stream(msgspec.Struct, frozen=True):
 
     documents: tuple[Node, ...]
     faults: tuple[YamlFault, ...]
+    texts: tuple[str, ...] = ()  # each document as it was written, from its `---` on; together they are the text
 
 
 def read(text: bytes, *, max_bytes: int) -> Stream:
@@ -44,4 +48,11 @@ def read(text: bytes, *, max_bytes: int) -> Stream:
     except yaml.YAMLError:
         problem = "not YAML: it holds a control character"
         builder.faults.append(YamlFault(1, "", problem, "remove characters that cannot be printed"))
-    return Stream(tuple(builder.documents), tuple(builder.faults))
+    return Stream(tuple(builder.documents), tuple(builder.faults), _split(decoded, builder.starts))
+
+
+def _split(text: str, starts: Sequence[int]) -> tuple[str, ...]:
+    """Return what is written of each document; comments before the first belong to it."""
+    if not starts:
+        return ()
+    return tuple(text[start:end] for start, end in pairwise((0, *starts[1:], len(text))))

@@ -9,6 +9,7 @@ import base64
 import difflib
 import json
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Final
 
 from talos.config.faults import ConfigFault
@@ -16,6 +17,10 @@ from talos.yaml_node import Node
 
 SHOWN_CHARACTERS: Final = 60
 """How much of a wrong key a fault shows."""
+MAX_UNKNOWN: Final = 20
+"""How many wrong keys of one mapping are told: each is compared with all that are right."""
+LISTED_KEYS: Final = 12
+"""How many right keys a fault lists: more are a manual's matter."""
 
 
 class Cursor:
@@ -30,6 +35,11 @@ class Cursor:
     def fault(self, problem: str, remedy: str) -> None:
         """Note what is wrong with this value."""
         self._faults.append(ConfigFault(self._line, self.path, problem, remedy))
+
+    def missing(self, key: str, remedy: str, *, problem: str = "missing") -> None:
+        """Note that a mapping has nothing under a key, at the key where there is one."""
+        line = self.node.key_lines.get(key, self._line)
+        self._faults.append(ConfigFault(line, f"{self.path}.{key}", problem, remedy))
 
     def child(self, key: str) -> Cursor | None:
         """Return the value under a key of a mapping; None where there is none."""
@@ -67,11 +77,10 @@ class Cursor:
 
     def only(self, known: Sequence[str]) -> None:
         """Note a fault for each key of a mapping but these: a misspelt one would silently do nothing."""
-        for key, node in self.node.fields.items():
-            if key not in known:
-                close = difflib.get_close_matches(key, known, n=1)
-                remedy = f"did you mean `{close[0]}`?" if close else f"remove it; known here: {', '.join(known)}"
-                self._below(node, f"{self.path}.{key[:SHOWN_CHARACTERS]}", key).fault("unknown field", remedy)
+        unknown = (key for key in self.node.fields if key not in known)
+        for key in islice(unknown, MAX_UNKNOWN):
+            place = self._below(self.node.fields[key], f"{self.path}.{key[:SHOWN_CHARACTERS]}", key)
+            place.fault("unknown field", remedy_for_unknown(key, known))
 
     def text(self, key: str, *, most: int) -> str:
         """Return the text under a key, empty where there is none."""
@@ -88,10 +97,9 @@ class Cursor:
         found = self.child(key)
         if found is None:
             return False
-        if not isinstance(found.node.value, bool):
+        if found.node.boolean is None:
             found.fault("this is neither true nor false", "write true or false")
-            return False
-        return found.node.value
+        return bool(found.node.boolean)
 
     def packed(self, key: str, *, most: int) -> bytes:
         """Return the bytes that the base64 under a key stands for, empty where there is none."""
@@ -107,3 +115,13 @@ class Cursor:
     def _below(self, node: Node, path: str, key: str | None = None) -> Cursor:
         line = self.node.key_lines.get(key) if key is not None else None
         return Cursor(node, path, self._faults, line)
+
+
+def remedy_for_unknown(key: str, known: Sequence[str]) -> str:
+    """Return what to do about a key that is none of these."""
+    close = difflib.get_close_matches(key[:SHOWN_CHARACTERS], known, n=1)
+    if close:
+        return f"did you mean `{close[0]}`?"
+    if len(known) > LISTED_KEYS:
+        return "remove it, or correct its name"
+    return f"remove it; known here: {', '.join(known)}"

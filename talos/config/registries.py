@@ -8,9 +8,11 @@ reference.
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from typing import Final
 
 import httpx2
+import msgspec
 
 from talos.config.cursor import Cursor
 from talos.extensions import tls as pem
@@ -28,7 +30,19 @@ MAX_SECRET_CHARACTERS: Final = 16 * 1024
 MAX_PEM_BYTES: Final = 256 * 1024
 """Of one PEM text: all authorities that a system trusts take about as much."""
 
-_HOST_REMEDY: Final = "write HOST or HOST:PORT"
+HOST_REMEDY: Final = "write HOST or HOST:PORT"
+
+
+class PemForm(msgspec.Struct, frozen=True):
+    """How a part of the config holds PEM texts, and what it calls a certificate."""
+
+    certificate: str
+    words: str
+    read: Callable[[Cursor, str], bytes]
+
+
+PACKED: Final = PemForm("crt", "the base64 of a PEM text", lambda at, key: at.packed(key, most=MAX_PEM_BYTES))
+PLAIN: Final = PemForm("cert", "a PEM text", lambda at, key: at.text(key, most=MAX_PEM_BYTES).encode())
 
 
 def read(registries: Cursor) -> Registries:
@@ -42,13 +56,13 @@ def read(registries: Cursor) -> Registries:
     for host, entry in (config.entries(most=MAX_HOSTS) if config is not None else {}).items():
         entry.only(("auth", "tls"))
         if host == ANY_HOST:
-            entry.fault("credentials and TLS are of one host each, not of all", _HOST_REMEDY)
+            entry.fault("credentials and TLS are of one host each, not of all", HOST_REMEDY)
         elif not is_host(host):
-            entry.fault("the key is no host name", _HOST_REMEDY)
+            entry.fault("the key is no host name", HOST_REMEDY)
         if (found := entry.child("auth")) is not None:
-            auths[host] = _auth(found)
+            auths[host] = read_auth(found)
         if (found := entry.child("tls")) is not None:
-            tls[host] = _tls(found)
+            tls[host] = read_tls(found, PACKED)
     return Registries(mirrors, auths, tls)
 
 
@@ -57,16 +71,17 @@ def _mirrors(mirrors: Cursor | None) -> dict[str, Mirror]:
     for host, entry in (mirrors.entries(most=MAX_HOSTS) if mirrors is not None else {}).items():
         entry.only(("endpoints", "overridePath", "skipFallback"))
         if host != ANY_HOST and not is_host(host):
-            entry.fault("the key is no host name", f"{_HOST_REMEDY}, or {ANY_HOST} for all others")
+            entry.fault("the key is no host name", f"{HOST_REMEDY}, or {ANY_HOST} for all others")
         override = entry.flag("overridePath")
         listed = entry.child("endpoints")
         items = listed.items(most=MAX_ENDPOINTS) if listed is not None else ()
-        endpoints = tuple(MirrorEndpoint(item.node.text, override) for item in items if _check_url(item))
+        endpoints = tuple(MirrorEndpoint(item.node.text, override) for item in items if is_endpoint(item))
         result[host] = Mirror(endpoints, entry.flag("skipFallback"))
     return result
 
 
-def _check_url(item: Cursor) -> bool:
+def is_endpoint(item: Cursor) -> bool:
+    """Tell whether this is an address to ask for images; what is wrong with it is noted."""
     remedy = "write http://HOST[:PORT][/PATH] or https://…"
     if not item.expect("scalar", "an address"):
         return False
@@ -95,7 +110,8 @@ def _problem_of_url(text: str) -> str:
     return ""
 
 
-def _auth(auth: Cursor) -> Auth:
+def read_auth(auth: Cursor) -> Auth:
+    """Return what a mapping says of credentials; what is wrong with it is noted."""
     if not auth.expect("mapping", "a mapping"):
         return Auth()
     auth.only(("username", "password", "auth", "identityToken"))
@@ -118,30 +134,32 @@ def _is_login(packed: str) -> bool:
         return False
 
 
-def _tls(tls: Cursor) -> Tls:
+def read_tls(tls: Cursor, form: PemForm) -> Tls:
+    """Return what a mapping says of certificates; what is wrong with it is noted."""
     if not tls.expect("mapping", "a mapping"):
         return Tls()
     tls.only(("ca", "clientIdentity", "insecureSkipVerify"))
     certificate = key = b""
     identity = tls.child("clientIdentity")
     if identity is not None and identity.expect("mapping", "a mapping"):
-        identity.only(("crt", "key"))
-        certificate, key = (identity.packed(name, most=MAX_PEM_BYTES) for name in ("crt", "key"))
-        for name in ("crt", "key"):
+        names = (form.certificate, "key")
+        identity.only(names)
+        certificate, key = (form.read(identity, name) for name in names)
+        for name in names:
             if identity.child(name) is None:
-                identity.fault(f"{name} is missing", f"add `{name}:` with the base64 of a PEM text")
-    result = Tls(tls.packed("ca", most=MAX_PEM_BYTES), certificate, key, tls.flag("insecureSkipVerify"))
+                identity.fault(f"{name} is missing", f"add `{name}:` with {form.words}")
+    result = Tls(form.read(tls, "ca"), certificate, key, tls.flag("insecureSkipVerify"))
     # Each alone, so that a fault of one hides none of the other.
-    _check_pem(tls, Tls(ca=result.ca))
+    _check_pem(tls, Tls(ca=result.ca), form)
     if certificate and key:
-        _check_pem(tls, Tls(certificate=certificate, key=key))
+        _check_pem(tls, Tls(certificate=certificate, key=key), form)
     return result
 
 
-def _check_pem(place: Cursor, tls: Tls) -> None:
+def _check_pem(place: Cursor, tls: Tls, form: PemForm) -> None:
     try:
         pem.check(tls)
     except pem.InvalidTls as error:
         found = place.child(error.field)
         assert found is not None
-        found.fault(error.problem, "write the base64 of a PEM file")
+        found.fault(error.problem, f"write {form.words}")

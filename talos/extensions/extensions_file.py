@@ -10,16 +10,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-import yaml
 
-from talos import yaml_document
+from talos import yaml_document, yaml_writer
 from talos.extensions.manifest import Compatibility, Constraint, Metadata
 from talos.yaml_node import Node
 
 MAX_FILE_BYTES = 8 * 1024 * 1024  # a hundred extensions with manifests of the largest size
 IMAGE_SUFFIX = ".sqsh"
-
-_NEVER_WRAP_COLUMNS = 2**16
 
 
 class ListedExtension(msgspec.Struct, frozen=True):
@@ -36,9 +33,7 @@ class ListedExtension(msgspec.Struct, frozen=True):
 def dump(extensions: Sequence[ListedExtension]) -> bytes:
     """Return the file for these extensions, the first on top."""
     layers = [{"image": extension.image, "metadata": _fields(extension.metadata)} for extension in extensions]
-    document = {"layers": layers}
-    text: str = yaml.dump(document, Dumper=_GoDumper, sort_keys=False, allow_unicode=True, width=_NEVER_WRAP_COLUMNS)
-    return text.encode()
+    return yaml_writer.write(yaml_writer.node_of({"layers": layers})).encode()
 
 
 def parse(text: bytes) -> tuple[ListedExtension, ...] | None:
@@ -47,27 +42,6 @@ def parse(text: bytes) -> tuple[ListedExtension, ...] | None:
     if stream.faults or len(stream.documents) != 1 or "layers" not in stream.documents[0].fields:
         return None
     return tuple(_listed(node) for node in stream.documents[0].fields["layers"].items)
-
-
-class _GoDumper(yaml.SafeDumper):
-    """Writes YAML as Go's encoder does: indented by 4, literal blocks for text of several lines."""
-
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
-        """Indent to the next multiple of 4, but by 2 inside a list, where the dash has taken up the rest."""
-        self.indents.append(self.indent)
-        if self.indent is None:
-            self.indent = 0
-        elif self.states and self.states[-1] == self.expect_block_sequence_item:
-            self.indent += 2
-        else:
-            self.indent = 4 * ((self.indent + 4) // 4)
-
-
-def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
-
-
-_GoDumper.add_representer(str, _represent_text)
 
 
 def _fields(metadata: Metadata) -> dict[str, Any]:

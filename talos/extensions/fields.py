@@ -14,9 +14,6 @@ from talos.yaml_node import Node
 MAX_ITEMS = 1000  # in one list; a service has a dozen arguments
 MAX_TEXT_CHARACTERS = 64 * 1024  # in all values together: only aliases can make more of a file of that size
 
-# What Go takes for a boolean where it expects one, beside true and false.
-_BOOLEANS = {"y": True, "Y": True, "yes": True, "on": True, "n": False, "N": False, "no": False, "off": False}
-
 
 class Findings:
     """The faults of one file, in the order in which they are found, up to MAX_FAULTS."""
@@ -87,13 +84,11 @@ class Fields:
         node = self._get(key)
         if node is None:
             return False
-        if isinstance(node.value, bool):
-            return node.value
-        if node.kind != "scalar" or node.text not in _BOOLEANS:
+        if node.boolean is None:
             problem = f"{shown(node.text)} is no boolean" if node.kind == "scalar" else f"this is {node.kind_in_words}"
             self._findings.malformed(node.line, self.at(key), problem, "write true or false here")
             return False
-        return _BOOLEANS[node.text]
+        return node.boolean
 
     def below(self, key: str) -> "Fields":
         """Return the fields of a mapping under `key`; none where it is absent."""

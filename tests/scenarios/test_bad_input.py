@@ -11,7 +11,7 @@ from resources.config_status import ConfigStatus
 from resources.extension_image import ExtensionImage
 from resources.extension_manifest import ExtensionManifest
 from resources.extension_plan import PlanState
-from talos.config.machine_config import MAX_EXTENSIONS
+from talos.config.extensions import MAX_EXTENSIONS
 from talos.extensions.reference import extension_id
 from tests.scenarios.node import Site, until, until_active, until_planned
 from tests.talos.extensions import archives

@@ -66,6 +66,14 @@ def test_every_duplicate_key_is_reported() -> None:
     assert plain(stream.documents[0]) == {"a": 1, "b": {"c": 1}}
 
 
+def test_each_document_keeps_its_text_and_together_they_are_the_whole() -> None:
+    text = "# of a\n%YAML 1.2\n---\na: é\n# end\n--- # b\nb: 1\n...\n---\n---\nc\n"
+
+    texts = read(text).texts
+
+    assert texts == ("# of a\n%YAML 1.2\n---\na: é\n# end\n", "--- # b\nb: 1\n...\n", "---\n", "---\nc\n")
+
+
 def test_merge_keys_work_and_own_fields_win() -> None:
     (document,) = read("x: &x {a: 1, b: 2}\ny:\n  b: 3\n  <<: *x\nz: {<<: [*x, {c: 4}]}\n").documents
 

@@ -4,23 +4,21 @@ from pathlib import Path
 
 import pytest
 
+from talos.config.extensions import MAX_EXTENSIONS
 from talos.config.faults import ConfigError, ConfigFault
-from talos.config.machine_config import MAX_CONFIG_BYTES, MAX_EXTENSIONS, MachineConfig, parse
+from talos.config.machine_config import MAX_CONFIG_BYTES, parse
+from tests.talos.config.refused import faults_of
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "machine.yaml"
 HEAD = "version: v1alpha1\nmachine:\n  install:\n    extensions:\n"
 
 
-def faults_of(text: str | bytes) -> tuple[ConfigFault, ...]:
-    with pytest.raises(ConfigError) as caught:
-        parse(text if isinstance(text, bytes) else text.encode(), source="machine.yaml")
-    return caught.value.faults
-
-
 def test_the_images_come_in_order_and_the_text_stays_as_it_was() -> None:
     text = b"# kept\nversion: v1alpha1\nmachine: {install: {extensions: [{image: b:1}, {image: a:1}]}}\n"
 
-    assert parse(text, source="x") == MachineConfig(text, ("b:1", "a:1"))
+    config = parse(text, source="x")
+
+    assert (config.raw, config.extensions) == (text, ("b:1", "a:1"))
 
 
 def test_the_example_is_good() -> None:
@@ -50,8 +48,9 @@ def test_a_config_without_extensions_is_good(text: str) -> None:
 def test_other_documents_and_unknown_fields_pass_untouched() -> None:
     text = b"""\
 apiVersion: v1alpha1
-kind: ExtensionServiceConfig
-name: whatever
+kind: VolumeConfig
+name: EPHEMERAL
+whatever: [1]
 ---
 version: v1alpha1
 machine:
@@ -60,7 +59,7 @@ machine:
 cluster: {secret: x}
 ---
 apiVersion: v1alpha1
-kind: WatchdogTimerConfig
+kind: LinkConfig
 """
 
     assert parse(text, source="x").extensions == ("a:1",)

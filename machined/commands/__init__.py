@@ -1,0 +1,1 @@
+"""Groups of `machined`'s commands: options and words only; what they do is imported when it is done."""
