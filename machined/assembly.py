@@ -35,6 +35,8 @@ from cosi.state.state import State
 from machined import access, alone, door
 from machined.door import DoorOptions
 from machined.services import talos_api
+from machined.services.archive import ArchiveService
+from machined.services.disk_usage import DiskUsageService
 from machined.services.files import FilesService
 from machined.services.identity import IdentityService
 from machined.services.inspect import InspectService
@@ -139,9 +141,15 @@ async def _door(options: NodeOptions, state: State, registry: Registry) -> Async
         yield
         return
     identity = IdentityService(talos_version=options.talos_version, runs_on=options.platform)
-    files, inspect = FilesService(state, boot_id=str(uuid.uuid4())), InspectService(state)
-    parts = [identity.service, files.service, inspect.service]
-    served = [access.state_service(state, registry), *map(access.guarded, talos_api.complete(parts))]
+    parts = (
+        identity,
+        FilesService(state, boot_id=str(uuid.uuid4())),
+        ArchiveService(state),
+        DiskUsageService(state),
+        InspectService(state),
+    )
+    services = talos_api.complete(part.service for part in parts)
+    served = [access.state_service(state, registry), *map(access.guarded, services)]
     async with door.opened(options.door, options.state / "pki", served):
         yield
 

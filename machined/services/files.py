@@ -21,9 +21,8 @@ from cosi.rpc.codec import parse
 from cosi.rpc.http2.status import Code
 from cosi.rpc.seam import Call, Frames, Refusal, Service, frame
 from cosi.state.state import State
+from machined.booted_root import booted_root
 from machined.services.identity import NAME
-from resources import boot_status
-from resources.boot_status import BootStatus
 from talos._pb.common import common_pb2
 from talos._pb.machine import machine_pb2
 from talos.confined import MAX_DEPTH, Entry, found, listing
@@ -58,7 +57,7 @@ class FilesService:
         if path == BOOT_ID:
             yield _data(f"{self._boot_id}\n".encode())
             return
-        root = await self._root()
+        root = await booted_root(self._state)
         file = await to_thread.run_sync(_opened, root, path)
         try:
             while piece := await to_thread.run_sync(os.read, file, CHUNK_BYTES):
@@ -73,20 +72,13 @@ class FilesService:
         depth = 0
         if asked.recurse:
             depth = asked.recursion_depth - 1 if asked.recursion_depth > 0 else MAX_DEPTH
-        entries = listing(await self._root(), asked.root, depth=depth)
+        entries = listing(await booted_root(self._state), asked.root, depth=depth)
         try:
             while some := await to_thread.run_sync(_next, entries, asked.root):
                 shown = [entry for entry in some if not kinds or any(_is(entry, kind) for kind in kinds)]
                 yield b"".join(frame(_info(entry).SerializeToString()) for entry in shown)
         finally:
             entries.close()
-
-    async def _root(self) -> Path:
-        status = await self._state.find(BootStatus, boot_status.ID)
-        if status is None or not status.spec.root:
-            problem = "the node has booted no image yet: apply a config, or see why in bootstatuses"
-            raise Refusal(Code.FAILED_PRECONDITION, problem)
-        return Path(status.spec.root)
 
 
 def _opened(root: Path, path: str) -> int:
@@ -96,17 +88,17 @@ def _opened(root: Path, path: str) -> int:
                 raise Refusal(Code.UNKNOWN, "path must be a regular file")
             return file.open()
     except OSError as error:
-        raise _refusal("stat", path, error) from None
+        raise refusal("stat", path, error) from None
 
 
 def _next(entries: Iterator[Entry], path: str) -> Sequence[Entry]:
     try:
         return list(islice(entries, ENTRIES_AT_ONCE))
     except OSError as error:
-        raise _refusal("lstat", path, error) from None
+        raise refusal("lstat", path, error) from None
 
 
-def _refusal(what: str, path: str, error: OSError) -> Refusal:
+def refusal(what: str, path: str, error: OSError) -> Refusal:
     """Return what Go says of an error, with Talos's code of it."""
     code = Code.NOT_FOUND if error.errno == errno.ENOENT else Code.UNKNOWN
     return Refusal(code, f"{what} {path[:200]}: {(error.strerror or str(error)).lower()}")

@@ -106,6 +106,20 @@ class Talosctl:
         request = machine_pb2.ListRequest(root=root, recurse=depth > 1, recursion_depth=depth, types=types)
         return [info async for info in self.stream(f"{MACHINE}/List", request, machine_pb2.FileInfo)]
 
+    async def copy(self, path: str) -> bytes:
+        """Return what `talosctl copy` unpacks of the first node's files."""
+        answers = self.stream(f"{MACHINE}/Copy", machine_pb2.CopyRequest(root_path=path), common_pb2.Data)
+        return b"".join([answer.bytes async for answer in answers])
+
+    async def usage(
+        self, *paths: str, all: bool = False, depth: int = 0, threshold: int = 0
+    ) -> list[machine_pb2.DiskUsageInfo]:
+        """Return what `talosctl usage` is told by the first node; it asks for one level more than it was told."""
+        request = machine_pb2.DiskUsageRequest(
+            recursion_depth=depth + 1, all=all, threshold=threshold, paths=paths or ["/"]
+        )
+        return [info async for info in self.stream(f"{MACHINE}/DiskUsage", request, machine_pb2.DiskUsageInfo)]
+
     async def dependencies(self) -> Sequence[inspect_pb2.ControllerDependencyEdge]:
         """Return what `talosctl inspect dependencies` draws of the first node."""
         path, answer = f"{INSPECT}/ControllerRuntimeDependencies", inspect_pb2.ControllerRuntimeDependenciesResponse
