@@ -44,6 +44,7 @@ from machined.services.identity import IdentityService
 from machined.services.inspect import InspectService
 from machined.services.logs import LogsService
 from machined.services.service_list import ServiceListService
+from machined.services.usage import UsageService
 from resources import names
 from resources.boot_image import BootImage
 from resources.boot_status import BootStatus
@@ -144,6 +145,7 @@ async def _running(options: NodeOptions, log: NodeLog) -> AsyncIterator[State]:
         ServiceListService(state).service,
         LogsService(log, state).service,
         ContainersService().service,
+        UsageService(Path("/")).service,
     ]
     try:
         async with served, _door(options, state, registry, services), anyio.create_task_group() as tasks:
