@@ -105,7 +105,7 @@ def _process(directory: Path, pid: int, stat: Stat) -> machine_pb2.ProcessInfo |
             resident_memory=stat.resident_pages * os.sysconf("SC_PAGE_SIZE"),
             command=text(command),
             executable=text(executable),
-            args=text(arguments),
+            args=text(arguments).strip(),  # talosctl's dashboard crashes over arguments that are nothing but spaces
             label=_label(directory),
         )
     except (OSError, ValueError):

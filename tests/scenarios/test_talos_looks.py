@@ -1,5 +1,6 @@
 """talosctl looks into a node: what it says, which services it has, and how busy its machine is."""
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ from resources.extension_service import ExtensionService
 from talos._pb.common import common_pb2
 from talos._pb.machine import machine_pb2
 from talos.log_ring import CAPACITY_BYTES, MAX_LINE_CHARACTERS
-from tests.scenarios.door import administrator, opened
+from tests.scenarios.door import administrator, login, opened
 from tests.scenarios.node import Site, until
 from tests.talos.extensions import archives
 from tests.talos.extensions.service_texts import service_text
@@ -206,3 +207,63 @@ async def test_a_service_can_be_neither_started_nor_stopped(tmp_path: Path) -> N
             with pytest.raises(CallFailed, match="is not served") as refused:
                 await looks.show(client, method, Empty)
             assert refused.value.code == Code.UNIMPLEMENTED
+
+
+async def test_the_machine_is_shown_to_readers_and_of_its_processes_only_the_nodes(tmp_path: Path) -> None:
+    async with opened(tmp_path), login(tmp_path, "os:reader").talosctl() as client:
+        load = await looks.show(client, "LoadAvg", machine_pb2.LoadAvgResponse)
+        mounts = await looks.show(client, "Mounts", machine_pb2.MountsResponse)
+        processes = await looks.show(client, "Processes", machine_pb2.ProcessesResponse)
+
+    assert load.messages[0].load15 >= 0
+    assert any(mount.mounted_on == "/proc" for mount in mounts.messages[0].stats)
+    shown = {process.pid: process.ppid for process in processes.messages[0].processes}
+    assert os.getpid() in shown
+    assert all(pid == os.getpid() or parent in shown for pid, parent in shown.items())
+
+
+@pytest.mark.parametrize(("namespace", "driver"), [("system", "CONTAINERD"), ("k8s.io", "CRI")])
+async def test_there_are_no_containers(tmp_path: Path, namespace: str, driver: str) -> None:
+    async with opened(tmp_path), administrator(tmp_path).talosctl() as client:
+        containers = await client.unary(
+            f"{MACHINE}/Containers",
+            machine_pb2.ContainersRequest(namespace=namespace, driver=driver),
+            machine_pb2.ContainersResponse,
+        )
+        stats = await client.unary(
+            f"{MACHINE}/Stats",
+            machine_pb2.StatsRequest(namespace=namespace, driver=driver),
+            machine_pb2.StatsResponse,
+        )
+
+    assert [list(message.containers) for message in containers.messages] == [[]]
+    assert [list(message.stats) for message in stats.messages] == [[]]
+
+
+@pytest.mark.parametrize(
+    ("request_", "code", "message"),
+    [
+        (machine_pb2.ContainersRequest(), Code.INVALID_ARGUMENT, "namespace can't be empty"),
+        (
+            machine_pb2.ContainersRequest(namespace="system", driver=common_pb2.ContainerDriver.CRI),
+            Code.UNKNOWN,
+            "CRI inspector is supported only for K8s namespace",
+        ),
+    ],
+)
+async def test_containers_that_cannot_be_are_refused_as_talos_does(
+    tmp_path: Path, request_: machine_pb2.ContainersRequest, code: Code, message: str
+) -> None:
+    async with opened(tmp_path), administrator(tmp_path).talosctl() as client:
+        with pytest.raises(CallFailed) as refused:
+            await client.unary(f"{MACHINE}/Containers", request_, machine_pb2.ContainersResponse)
+
+    assert (refused.value.code, refused.value.message) == (code, message)
+
+
+async def test_logs_and_machine_are_for_those_who_may_read(tmp_path: Path) -> None:
+    async with opened(tmp_path), login(tmp_path, "os:etcd:backup").talosctl() as client:
+        with pytest.raises(CallFailed, match="not authorized"):
+            await looks.show(client, "Memory", machine_pb2.MemoryResponse)
+        with pytest.raises(CallFailed, match="not authorized"):
+            await anext(looks.dmesg(client))

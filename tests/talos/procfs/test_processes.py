@@ -69,6 +69,12 @@ def test_a_name_may_have_anything_in_it(tmp_path: Path) -> None:
     assert (only.command, only.state, len(only.args)) == ("a) S (b", "S", ARGUMENTS_BYTES)
 
 
+def test_arguments_of_nothing_but_spaces_are_none(tmp_path: Path) -> None:
+    add(tmp_path, 7, 1, arguments=b" \0\0 \0")
+
+    assert processes(tmp_path, 7)[0].args == ""
+
+
 def test_this_process_and_its_child_are_found() -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, text=True) as child:
         found = {each.pid: each for each in processes(Path("/proc"), os.getpid())}
