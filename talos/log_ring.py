@@ -12,7 +12,6 @@ import datetime
 import json
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from itertools import islice
 from typing import Final, NamedTuple
 
 CAPACITY_BYTES: Final = 1 << 20
@@ -75,8 +74,9 @@ class LogRing:
     def read(self, position: int) -> Reading:
         """Return the next lines from a position on, LINES_AT_A_TIME at most; none if there are none yet."""
         start = max(position, self.begin)
-        index = start - self.begin
-        lines = tuple(islice(self._lines, index, index + LINES_AT_A_TIME))
+        # Most readers are near the end, and a deque finds its way from there to a line as fast as from its beginning.
+        indexes = range(start - self.begin, min(start - self.begin + LINES_AT_A_TIME, len(self._lines)))
+        lines = [self._lines[index] for index in indexes]
         return Reading(lines, start - position, start + len(lines))
 
     def last(self, count: int, wanted: Callable[[Line], bool]) -> int:

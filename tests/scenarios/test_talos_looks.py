@@ -249,6 +249,11 @@ async def test_there_are_no_containers(tmp_path: Path, namespace: str, driver: s
             Code.UNKNOWN,
             "CRI inspector is supported only for K8s namespace",
         ),
+        (
+            machine_pb2.ContainersRequest.FromString(b"\x0a\x06system\x10\x07"),  # a driver of tomorrow
+            Code.INVALID_ARGUMENT,
+            'unsupported driver "7"',
+        ),
     ],
 )
 async def test_containers_that_cannot_be_are_refused_as_talos_does(
