@@ -19,6 +19,7 @@ from controllers.extension_service import ExtensionServiceController
 from controllers.extension_status import ExtensionStatusController
 from controllers.extension_validate import ExtensionValidateController
 from controllers.install import InstallController
+from cosi import logs
 from cosi.controller.controller import Controller
 from cosi.controller.host import Host
 from cosi.controller.qcontroller import QController
@@ -28,18 +29,24 @@ from cosi.resource import meta
 from cosi.resource.controllers import ControllerDefinition
 from cosi.resource.registry import Registry
 from cosi.rpc.address import Address
+from cosi.rpc.seam import Service
 from cosi.rpc.serving import Transport, serving
 from cosi.state.memory.state import MemoryState
 from cosi.state.registration import announce
 from cosi.state.state import State
 from machined import access, alone, door
 from machined.door import DoorOptions
+from machined.node_log import NodeLog
 from machined.services import talos_api
 from machined.services.archive import ArchiveService
+from machined.services.containers import ContainersService
 from machined.services.disk_usage import DiskUsageService
 from machined.services.files import FilesService
 from machined.services.identity import IdentityService
 from machined.services.inspect import InspectService
+from machined.services.logs import LogsService
+from machined.services.service_list import ServiceListService
+from machined.services.usage import UsageService
 from resources import names
 from resources.boot_image import BootImage
 from resources.boot_status import BootStatus
@@ -114,6 +121,14 @@ class NodeOptions(msgspec.Struct, frozen=True, kw_only=True):
 @asynccontextmanager
 async def running(options: NodeOptions) -> AsyncIterator[State]:
     """Run a node while the body runs. Raises OSError if its directory or an address can't be had."""
+    log = NodeLog()
+    with logs.tapped(log.append):
+        async with _running(options, log) as state:
+            yield state
+
+
+@asynccontextmanager
+async def _running(options: NodeOptions, log: NodeLog) -> AsyncIterator[State]:
     options.state.mkdir(mode=alone.DIRECTORY_MODE, parents=True, exist_ok=True)
     registry = Registry(RESOURCES)
     state = State(MemoryState())
@@ -125,10 +140,22 @@ async def running(options: NodeOptions) -> AsyncIterator[State]:
         await host.add(controller, BUILT_IN)
     await add_to(host, options.plugins)
     served = serving(state, registry, options.addresses, host=host, transport=options.transport)
+    services = [
+        IdentityService(talos_version=options.talos_version, runs_on=options.platform).service,
+        InspectService(state).service,
+        FilesService(state, boot_id=str(uuid.uuid4())).service,
+        ArchiveService(state).service,
+        DiskUsageService(state).service,
+        ServiceListService(state).service,
+        LogsService(log, state).service,
+        ContainersService().service,
+        UsageService(Path("/")).service,
+    ]
     try:
-        async with served, _door(options, state, registry), anyio.create_task_group() as tasks:
+        async with served, _door(options, state, registry, services), anyio.create_task_group() as tasks:
             await tasks.start(host.run)
             yield state
+            log.close()
             tasks.cancel_scope.cancel()
     finally:
         with anyio.CancelScope(shield=True):
@@ -136,20 +163,13 @@ async def running(options: NodeOptions) -> AsyncIterator[State]:
 
 
 @asynccontextmanager
-async def _door(options: NodeOptions, state: State, registry: Registry) -> AsyncIterator[None]:
+async def _door(
+    options: NodeOptions, state: State, registry: Registry, services: Sequence[Service]
+) -> AsyncIterator[None]:
     if options.door is None:
         yield
         return
-    identity = IdentityService(talos_version=options.talos_version, runs_on=options.platform)
-    parts = (
-        identity,
-        FilesService(state, boot_id=str(uuid.uuid4())),
-        ArchiveService(state),
-        DiskUsageService(state),
-        InspectService(state),
-    )
-    services = talos_api.complete(part.service for part in parts)
-    served = [access.state_service(state, registry), *map(access.guarded, services)]
+    served = [access.state_service(state, registry), *map(access.guarded, talos_api.complete(services))]
     async with door.opened(options.door, options.state / "pki", served):
         yield
 

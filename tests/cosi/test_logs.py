@@ -30,3 +30,28 @@ def test_a_traceback_shows_where_and_why_but_no_values(format: str) -> None:
     assert "example.Shout" in result.stderr
     assert "ValueError: no luck" in result.stderr
     assert "hunter2" not in result.stderr
+
+
+TAPPED = """
+import structlog
+from cosi import logs
+configure = {configure!r}
+if configure:
+    logs.configure(configure)
+log = structlog.get_logger(component="sample")
+log.info("before")
+with logs.tapped(lambda level, event: print(level, dict(event))):
+    log.warning("during", number=1)
+log.info("after")
+"""
+
+
+@pytest.mark.parametrize("configure", ["console", "json", ""])
+def test_a_tap_gets_what_is_said_while_it_is_open_whatever_the_format(configure: str) -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", TAPPED.format(configure=configure)], capture_output=True, text=True, check=True
+    )
+
+    said = result.stdout.splitlines()
+    assert "warning {'component': 'sample', 'number': 1, 'event': 'during'}" in said
+    assert not any("'before'" in line or "'after'" in line for line in said)

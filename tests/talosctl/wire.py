@@ -61,9 +61,9 @@ class Wire:
         ]  # fmt: skip
         self._h2.send_headers(stream_id, headers)
         self._h2.send_data(stream_id, ENVELOPE.pack(False, len(request)) + request, end_stream=True)
-        await self._flush()
         buffered = bytearray()
         try:
+            await self._flush()
             async for event in receive:
                 if isinstance(event, h2.events.DataReceived):
                     buffered += event.data
