@@ -107,7 +107,7 @@ def _listed(entry: Entry, handle: int, depth: int) -> Iterator[Entry]:
     try:
         directory = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=handle)
     except OSError as error:
-        yield msgspec.structs.replace(entry, error=_words(error))
+        yield msgspec.structs.replace(entry, error=f"open {entry.path}: {words(error)}")
         return
     try:
         names, problem = _entries(directory)
@@ -125,7 +125,7 @@ def _child(parent: Entry, directory: int, name: str, depth: int) -> Iterator[Ent
     try:
         handle = os.open(name, _HANDLE, dir_fd=directory)
     except OSError as error:
-        yield Entry(path, relative, error=_words(error))
+        yield Entry(path, relative, error=f"lstat {path}: {words(error)}")
         return
     try:
         status = os.fstat(handle)
@@ -208,5 +208,6 @@ def _error(number: int, path: str) -> OSError:
     return OSError(number, os.strerror(number), path)
 
 
-def _words(error: OSError) -> str:
+def words(error: OSError) -> str:
+    """Return what is wrong as Go says it."""
     return (error.strerror or str(error)).lower()

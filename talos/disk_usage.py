@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from talos.confined import MAX_DEPTH, Entry, listing
+from talos.confined import MAX_DEPTH, Entry, listing, words
 
 
 class Usage(msgspec.Struct):
@@ -55,7 +55,7 @@ def disk_usage_of(root: Path, path: str) -> Generator[Usage, None, None]:
         with closing(listing(root, path, depth=MAX_DEPTH)) as entries:
             yield from disk_usage(entries)
     except OSError as error:
-        yield Usage(path, path, 0, error=f"lstat {path}: {(error.strerror or str(error)).lower()}")
+        yield Usage(path, path, 0, error=f"lstat {path}: {words(error)}")
 
 
 def disk_usage(entries: Iterable[Entry]) -> Iterator[Usage]:

@@ -19,7 +19,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from talos.confined import MAX_DEPTH, Entry, Found, found, listing
+from talos.confined import MAX_DEPTH, Entry, Found, found, listing, words
 
 PIECE_BYTES: Final = 64 << 10
 """How much of a file is read at a time, and about how much of the archive is handed out at a time."""
@@ -90,7 +90,7 @@ class Tarball:
             with found(self._root, entry.path) as there:
                 file = _opened(there)
         except OSError as error:
-            self._leave_out(entry, f"open {entry.path}: {_words(error)}")
+            self._leave_out(entry, f"open {entry.path}: {words(error)}")
             return
         with file:
             status = os.fstat(file.fileno())
@@ -108,7 +108,7 @@ def _content(file: BinaryIO, entry: Entry, size: int) -> Iterator[bytes]:
         try:
             piece = file.read(min(size, PIECE_BYTES))
         except OSError as error:
-            raise BrokenOff(f"read {entry.path}: {_words(error)}") from error
+            raise BrokenOff(f"read {entry.path}: {words(error)}") from error
         if not piece:
             raise BrokenOff(f"read {entry.path}: its last {size} bytes are missing")
         size -= len(piece)
@@ -132,7 +132,3 @@ def _header(entry: Entry, status: os.stat_result) -> bytes:
     info.linkname = entry.link
     info.devmajor, info.devminor = os.major(status.st_rdev), os.minor(status.st_rdev)
     return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict")
-
-
-def _words(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()

@@ -25,7 +25,7 @@ from machined.booted_root import booted_root
 from machined.services.identity import NAME
 from talos._pb.common import common_pb2
 from talos._pb.machine import machine_pb2
-from talos.confined import MAX_DEPTH, Entry, found, listing
+from talos.confined import MAX_DEPTH, Entry, found, listing, words
 from talos.go_file_mode import go_file_mode
 
 BOOT_ID: Final = "/proc/sys/kernel/random/boot_id"
@@ -88,7 +88,8 @@ def _opened(root: Path, path: str) -> int:
                 raise Refusal(Code.UNKNOWN, "path must be a regular file")
             return file.open()
     except OSError as error:
-        raise refusal("stat", path, error) from None
+        code = Code.NOT_FOUND if error.errno == errno.ENOENT else Code.UNKNOWN
+        raise refusal("stat", path, error, code) from None
 
 
 def _next(entries: Iterator[Entry], path: str) -> Sequence[Entry]:
@@ -98,10 +99,9 @@ def _next(entries: Iterator[Entry], path: str) -> Sequence[Entry]:
         raise refusal("lstat", path, error) from None
 
 
-def refusal(what: str, path: str, error: OSError) -> Refusal:
-    """Return what Go says of an error, with Talos's code of it."""
-    code = Code.NOT_FOUND if error.errno == errno.ENOENT else Code.UNKNOWN
-    return Refusal(code, f"{what} {path[:200]}: {(error.strerror or str(error)).lower()}")
+def refusal(what: str, path: str, error: OSError, code: Code = Code.UNKNOWN) -> Refusal:
+    """Return what Go says of an error, with the code that Talos gives to what it does not look into."""
+    return Refusal(code, f"{what} {path[:200]}: {words(error)}")
 
 
 def _is(entry: Entry, kind: Callable[[int], bool]) -> bool:
