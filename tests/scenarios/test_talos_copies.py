@@ -53,7 +53,7 @@ async def test_a_copy_has_the_files_and_links_of_a_directory(tmp_path: Path) -> 
 
 async def test_a_copy_through_a_link_stays_inside(tmp_path: Path) -> None:
     async with booted(tmp_path) as client:
-        with pytest.raises(CallFailed, match=r"^5: lstat /usr/local/bin/passwd: no such file or directory$"):
+        with pytest.raises(CallFailed, match=r"^2: lstat /usr/local/bin/passwd: no such file or directory$"):
             await client.copy("/usr/local/bin/passwd")
 
 
