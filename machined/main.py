@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from cosi.cli.main import run as run_command
+from machined.commands.cluster import cluster
 from machined.commands.config import config as config_commands
 
 
@@ -283,6 +284,7 @@ def push(source: str, target: str) -> None:
     extension.push(source, target)
 
 
+cli.add_command(cluster)
 cli.add_command(config_commands)
 
 

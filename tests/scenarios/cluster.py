@@ -40,7 +40,8 @@ class Cluster:
     def login(self, name: str, *roles: str) -> Login:
         """Make a login at a node, an administrator's unless told."""
         output = self.directory / "-".join(["login", name, *roles])
-        write_login(self.authorities, output, [self.address(name).target], roles=roles or (Role.ADMIN,))
+        endpoint = self.address(name).target
+        write_login(self.authorities, output, [endpoint], roles=roles or (Role.ADMIN,), merge=True)
         return Login(output)
 
     @asynccontextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from contextlib import aclosing, suppress
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from cosi.rpc.http2.status import Code
 from resources.member import Member
 from talos._pb.machine import machine_pb2
 from tests.scenarios.cluster import Cluster
+from tests.scenarios.test_network_door import until
 from tests.talosctl.talosctl import MACHINE, STATE, Talosctl
 from tests.talosctl.wire import CallFailed, Headers
 
@@ -150,6 +152,17 @@ async def test_a_node_that_is_down_is_said_and_answers_when_it_is_back(cluster: 
 
     assert refused.value.code == Code.UNAVAILABLE
     assert refused.value.message.startswith("b can't be reached: ")
+
+
+async def test_calls_are_passed_on_under_a_new_authority(cluster: Cluster) -> None:
+    async with cluster.node("a"):
+        async with cluster.node("b"), cluster.login("a").talosctl() as before:
+            assert await hostname(before, "b") == "b"
+        cluster.authorities.begin_rotation(datetime.datetime.now(datetime.UTC))
+        cluster.authorities.finish_rotation()
+        await until(cluster.login("a"), lets_in=True)
+        async with cluster.node("b"), cluster.login("a").talosctl() as after:
+            assert await soon(after, "b") == "b"
 
 
 async def test_a_watch_ends_with_the_node_that_it_is_of(cluster: Cluster) -> None:
