@@ -72,7 +72,8 @@ class Peers:
             passed = RemoteCall(self._channels[peer], path, request, metadata=metadata, timeout_seconds=timeout)
             try:
                 while (message := await passed.read()) is not None:
-                    yield frame(message)
+                    # What came meanwhile goes on with it, which is at most what a stream's window holds.
+                    yield b"".join(map(frame, (message, *passed.arrived())))
             except CallEnded as end:
                 raise _refusal(peer, end) from None
             except errors.Unavailable as error:

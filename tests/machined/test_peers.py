@@ -12,6 +12,7 @@ import anyio
 import pytest
 
 from cosi.rpc.address import Address
+from cosi.rpc.http2.client_connection import STREAM_WINDOW_BYTES
 from cosi.rpc.http2.status import Code
 from cosi.rpc.remote.channel import open_channel
 from cosi.rpc.seam import Call, Frames, Refusal, Service, frame, messages
@@ -22,6 +23,7 @@ from machined.peers import CALLS, CALLS_OF_A_CLIENT, Peers, passed_on
 from talos.access.certificates import Authority
 from tests.cosi.rpc.sample_service import NAME, Sample, path
 
+PART_BYTES = 64 << 10
 NOW = datetime.datetime.now(datetime.UTC)
 AUTHORITY = Authority.create(NOW)
 
@@ -106,6 +108,28 @@ async def test_who_gives_up_here_gives_up_there(tmp_path: Path) -> None:
         async with aclosing(peers.stream(b, path("Feed"), b"", made_by("os:admin"))) as answers:
             await anext(answers)
         await sample.ended.wait()
+
+
+async def test_a_peer_sends_no_more_than_a_window_to_who_does_not_read(tmp_path: Path) -> None:
+    made = 0
+
+    async def endless(_: bytes, __: Call) -> AsyncGenerator[Frames, None]:
+        nonlocal made
+        while True:
+            made += 1
+            yield frame(bytes(PART_BYTES))
+
+    service = Service(NAME, {"Echo": Sample().echo}, {"Endless": endless})
+    async with (
+        reached(service, tmp_path) as (peers, b),
+        aclosing(peers.stream(b, path("Endless"), b"", made_by("os:admin"))) as answers,
+    ):
+        await anext(answers)
+        for _ in range(100):  # the peer has had all the time it wants
+            await peers.ask(b, path("Echo"), b"", made_by("os:admin"))
+        made_for_one = made
+
+    assert made_for_one * PART_BYTES <= 3 * STREAM_WINDOW_BYTES
 
 
 async def test_time_that_is_over_is_over_there_as_well(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ It knows nothing of what the bytes mean, so it also carries calls that somebody 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 
 from cosi.rpc.http2.events import Ended, Message
 from cosi.rpc.http2.grpc_request import Metadata
@@ -82,6 +83,14 @@ class RemoteCall:
         if self._end is None:
             connection.taken(message)
         return message.content
+
+    def arrived(self) -> Iterator[bytes]:
+        """Yield the messages that can be read without waiting."""
+        while self._messages and self._connection is not None:
+            message = self._messages.popleft()
+            if self._end is None:
+                self._connection.taken(message)
+            yield message.content
 
     def close(self) -> None:
         """Give the call up, unless it has ended."""

@@ -42,6 +42,16 @@ async def test_metadata_and_the_time_left_go_along(where: Address) -> None:
     assert seen.deadline is not None
 
 
+async def test_what_has_arrived_is_read_without_waiting(where: Address) -> None:
+    async with reached(Sample(), where) as channel:
+        call = RemoteCall(channel, path("Split"), b"abc")
+        read = [await call.read(), *call.arrived()]
+        while (message := await call.read()) is not None:
+            read += [message, *call.arrived()]
+
+    assert read == [b"a", b"b", b"c", b"", b"end"]
+
+
 async def test_the_end_has_code_message_and_trailers(where: Address) -> None:
     async with reached(Sample(), where) as channel:
         with pytest.raises(CallEnded) as failure:
