@@ -11,6 +11,7 @@ The order matters where several nodes share a machine, and each of them could sa
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NamedTuple
@@ -23,6 +24,8 @@ MAX_PEERS: Final = 256
 
 SHOWN_CHARACTERS: Final = 100
 SHOWN_NAMES: Final = 10
+
+_HOSTNAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 
 
 class Peer(NamedTuple):
@@ -77,6 +80,14 @@ def parse_peer(text: str) -> Peer:
     if address.path or not address.port:
         raise ValueError(f"{text[:SHOWN_CHARACTERS]!r} is no peer: another node has a host and a port, NAME=HOST:PORT")
     return Peer(name, address)
+
+
+def parse_hostname(text: str) -> str:
+    """Return what a node may be called, which is to stand in certificates and metadata. Raises ValueError."""
+    if not _HOSTNAME.fullmatch(text):
+        shown = text[:SHOWN_CHARACTERS]
+        raise ValueError(f"{shown!r} is no hostname: take letters, digits, dashes and dots, 253 at most")
+    return text
 
 
 def _require_distinct(own: Collection[str], peers: Sequence[Peer]) -> None:

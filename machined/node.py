@@ -16,7 +16,7 @@ from cosi import logs, loops
 from cosi.plugins.sources import Sources
 from cosi.rpc import address
 from cosi.rpc.serving import Transport
-from machined.address_book import parse_peer
+from machined.address_book import parse_hostname, parse_peer
 from machined.alone import alone_in
 from machined.assembly import DEFAULT_TALOS_VERSION, NodeOptions, running
 from machined.door import DoorOptions
@@ -55,7 +55,7 @@ def run(
             config=config,
             state=state.absolute(),
             addresses=(address.Address(path=socket or address.default_socket()),),
-            hostname=hostname or gethostname(),
+            hostname=parse_hostname(hostname) if hostname is not None else gethostname(),
             transport=Transport(transport),
             talos_version=talos_version or DEFAULT_TALOS_VERSION,
             initramfs=initramfs.absolute() if initramfs is not None else None,

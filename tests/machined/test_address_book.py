@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cosi.rpc.address import Address
-from machined.address_book import MAX_PEERS, AddressBook, Peer, UnknownNode, parse_peer
+from machined.address_book import MAX_PEERS, AddressBook, Peer, UnknownNode, parse_hostname, parse_peer
 
 B = Peer("b", Address(host="127.0.0.3", port=50000))
 C = Peer("c", Address(host="node-c.example", port=50001))
@@ -82,6 +82,17 @@ def test_a_peer_is_given_as_its_name_and_where_it_listens(text: str, host: str, 
 def test_what_is_no_peer_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"is no peer|is not an address"):
         parse_peer(text)
+
+
+@pytest.mark.parametrize("text", ["a", "node-1.example", "A9", "x" * 253])
+def test_a_node_may_be_called_what_hosts_are_called(text: str) -> None:
+    assert parse_hostname(text) == text
+
+
+@pytest.mark.parametrize("text", ["", "a b", "-a", "a.", "é", "a\n", "x" * 254])
+def test_what_is_no_hostname_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no hostname: take letters, digits, dashes and dots, 253 at most"):
+        parse_hostname(text)
 
 
 @given(st.text(max_size=200))
