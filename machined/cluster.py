@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -106,8 +107,9 @@ def up(directory: Path, count: int, *, port: int, config: Path | None) -> None:
 
 
 async def _run(cluster: Cluster, authorities: Authorities) -> None:
-    # Signals are received until the very end: an impatient second Ctrl-C must not leave nodes behind.
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+    # Signals are received until the very end: an impatient second Ctrl-C must not leave nodes behind, and neither must
+    # a terminal that is closed.
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
         async with anyio.create_task_group() as cluster.tasks:
             for node in cluster.nodes:
                 cluster.tasks.start_soon(cluster.run, node)
@@ -181,17 +183,13 @@ class Cluster:
 
 async def _opened(node: Node, tls: ClientTls) -> None:
     """Wait until a node answers a call at its door."""
-    async with open_channel(node.peer.address, tls) as channel:
-        while True:
-            call = RemoteCall(channel, "/machine.MachineService/Version", b"")
-            try:
-                await call.read()
-            except (errors.Unavailable, CallEnded):
-                await anyio.sleep(POLL_SECONDS)
-            else:
+    while True:
+        # A channel for each try: one that has failed before waits longer and longer.
+        async with open_channel(node.peer.address, tls) as channel:
+            with suppress(errors.Unavailable, CallEnded):
+                await RemoteCall(channel, "/machine.MachineService/Version", b"").read()
                 return
-            finally:
-                call.close()
+        await anyio.sleep(POLL_SECONDS)
 
 
 async def _stop(process: Process) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 from enum import IntEnum
-from typing import Self
+from typing import Final, Self
 
 from cosi.resource.definition import Definition, PrintColumn
 from cosi.resource.resource import Resource
 from cosi.resource.spec import Spec, field
 from resources import names
+
+_IP_BYTES: Final = (4, 16)
 
 
 class MachineType(IntEnum):
@@ -25,7 +27,7 @@ class MachineType(IntEnum):
 
 
 class NetIP(Spec):
-    """An IP address: four or sixteen bytes on the wire, its usual form in YAML."""
+    """An IP address: four or sixteen bytes on the wire, its usual form in YAML, and empty where it is none."""
 
     ip: bytes = field(1, default=b"")
 
@@ -35,7 +37,7 @@ class NetIP(Spec):
         return cls(ip=ipaddress.ip_address(text).packed)
 
     def __str__(self) -> str:
-        return str(ipaddress.ip_address(self.ip)) if self.ip else "invalid IP"
+        return str(ipaddress.ip_address(self.ip)) if len(self.ip) in _IP_BYTES else ""
 
 
 class MemberSpec(Spec):

@@ -44,9 +44,9 @@ class Cluster:
         (found,) = [each for each in psutil.Process(self.process.pid).children() if name in each.cmdline()]
         return found
 
-    def stop(self) -> int:
-        """Interrupt it, and return its exit code."""
-        self.process.send_signal(signal.SIGINT)
+    def stop(self, with_signal: int = signal.SIGINT) -> int:
+        """Send a signal and return the exit code."""
+        self.process.send_signal(with_signal)
         return self.process.wait(PATIENCE_SECONDS)
 
     def hostnames(self) -> list[str]:
@@ -119,6 +119,15 @@ def test_a_node_that_dies_is_said_and_the_others_go_on(tmp_path: Path, port: int
     assert said.startswith("machined: node-2 has ended with exit code -9 (")
     assert said.endswith("; the others go on\n")
     assert code == 0
+
+
+@pytest.mark.parametrize("with_signal", [signal.SIGTERM, signal.SIGHUP])
+def test_nodes_stop_with_the_command_however_it_is_stopped(tmp_path: Path, port: int, with_signal: int) -> None:
+    with cluster_up(tmp_path / "cluster", port, "--nodes", "1") as cluster:
+        cluster.until_up()
+        assert cluster.stop(with_signal) == 0
+
+    assert not _running_in(tmp_path)
 
 
 def test_a_port_that_is_taken_is_said_and_nothing_is_left_running(tmp_path: Path) -> None:

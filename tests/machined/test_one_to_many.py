@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cosi.rpc.address import Address
 from cosi.rpc.http2.status import Code
-from cosi.rpc.seam import Call, Feed, Frames, Refusal, frame, messages
+from cosi.rpc.remote.call import RemoteCall
+from cosi.rpc.remote.channel import open_channel
+from cosi.rpc.seam import Call, Feed, Frames, Refusal, Service, frame, messages
+from cosi.rpc.serving import serving_services
 from machined.one_to_many import Asked, addressed_to, failure, interleaved, joined, named, named_part
 from talos._pb.common import common_pb2
 from talos._pb.machine import machine_pb2
@@ -109,6 +115,30 @@ async def test_who_stops_reading_stops_all_nodes() -> None:
         await anext(answers)
 
     assert stopped.is_set()
+
+
+@pytest.mark.anyio
+async def test_a_client_that_leaves_stops_all_nodes(tmp_path: Path) -> None:
+    stopped = anyio.Event()
+
+    async def endless(_: bytes, __: Call) -> AsyncGenerator[Frames | Feed, None]:
+        try:
+            while True:
+                yield _data(b"x")
+                await anyio.lowlevel.checkpoint()
+        finally:
+            stopped.set()
+
+    def from_all(request: bytes, call: Call) -> AsyncGenerator[Frames, None]:
+        return interleaved([Asked("a", endless), Asked("b", _broken)], request, call)
+
+    address = Address(path=str(tmp_path / "socket"))
+    service = Service("test.Service", server_streaming={"FromAll": from_all})
+    async with serving_services([service], [address]), open_channel(address, None) as channel:
+        call = RemoteCall(channel, "/test.Service/FromAll", b"")
+        await call.read()
+        call.close()
+        await stopped.wait()
 
 
 def _hostname(name: str) -> Frames:

@@ -14,10 +14,14 @@ from google.protobuf.message import Message
 from controllers.member import MemberController
 from cosi._pb.v1alpha1 import state_pb2
 from cosi.rpc.http2.status import Code
+from machined.peers import CALLS_OF_A_CLIENT
 from resources.member import Member
 from talos._pb.machine import machine_pb2
+from talos.access.roles import Role
 from tests.scenarios.cluster import Cluster
+from tests.scenarios.test_access_matrix import NOT_PROTOBUF, passes
 from tests.scenarios.test_network_door import until
+from tests.talos.access.test_roles import RULES
 from tests.talosctl.talosctl import MACHINE, STATE, Talosctl
 from tests.talosctl.wire import CallFailed, Headers
 
@@ -91,6 +95,22 @@ async def test_a_watch_streams_through_another_node(cluster: Cluster) -> None:
     assert told == {"a", "b", "c"}
     assert bootstrapped.event_type == state_pb2.BOOTSTRAPPED
     assert (last.event_type, last.resource.metadata.id) == (state_pb2.DESTROYED, "c")
+
+
+async def test_calls_that_were_given_up_leave_room_for_others(cluster: Cluster) -> None:
+    async with cluster.node("a"), cluster.node("b"), cluster.login("a").talosctl("b") as client:
+        for _ in range(CALLS_OF_A_CLIENT + 1):
+            request = state_pb2.WatchRequest(namespace="cluster", type="Members.cluster.talos.dev", api_version=1)
+            async with aclosing(client.stream(f"{STATE}/Watch", request, state_pb2.WatchResponse)) as events:
+                await anext(events)
+
+
+@pytest.mark.parametrize("role", Role)
+async def test_a_role_opens_over_another_node_exactly_what_is_its(cluster: Cluster, role: Role) -> None:
+    async with cluster.node("a"), cluster.node("b"), cluster.login("a", role).talosctl("b") as client:
+        passed = {path for path in RULES if await passes(client, path, NOT_PROTOBUF)}
+
+    assert passed == {path for path, allowed in RULES.items() if role in allowed}
 
 
 async def test_a_reader_stays_a_reader_wherever_the_call_goes(cluster: Cluster) -> None:
