@@ -221,7 +221,6 @@ def _welcome(directory: Path, nodes: Sequence[Node]) -> str:
     return f"""{len(nodes)} nodes are up; Ctrl-C stops them.
 {shown}
     export TALOSCONFIG={shlex.quote(str(directory / "talosconfig"))}
-    talosctl get members                     # each node's own answer, whichever of them was asked
-    talosctl --nodes {nodes[-1].peer.name} get extensions
-    cosi get extensions --server {shlex.quote(str(nodes[0].directory / "cosi.sock"))}
+    cosi get members                         # or talosctl get members: each node's own answer, whichever is asked
+    cosi get extensions --nodes {nodes[-1].peer.name}
 """

@@ -32,12 +32,11 @@ class Cluster:
     def until_up(self) -> str:
         """Return what it says when its nodes have opened their doors."""
         assert self.process.stdout is not None
-        said = ""
-        while not said.endswith("/cosi.sock\n"):
-            line = self.process.stdout.readline()
-            assert line, self.process.stderr and self.process.stderr.read()
-            said += line
-        return said
+        said = [""]
+        while "--nodes" not in said[-1]:
+            said.append(self.process.stdout.readline())
+            assert said[-1], self.process.stderr and self.process.stderr.read()
+        return "".join(said)
 
     def node(self, name: str) -> psutil.Process:
         """Return the process of a node."""
