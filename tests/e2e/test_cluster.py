@@ -15,6 +15,7 @@ import pytest
 from google.protobuf.empty_pb2 import Empty
 
 from talos._pb.machine import machine_pb2
+from talos.extensions.mounts import unmount_below
 from tests.e2e.programs import BIN, PATIENCE_SECONDS
 from tests.scenarios.door import Login
 from tests.talosctl.talosctl import MACHINE
@@ -71,7 +72,7 @@ def port() -> int:
 
 @contextmanager
 def cluster_up(directory: Path, port: int, *options: str) -> Iterator[Cluster]:
-    """Run a cluster in a directory; whatever is left of it at the end is killed."""
+    """Run a cluster in a directory; what is left of it at the end is killed, what that had mounted taken away."""
     process = subprocess.Popen(
         [BIN / "machined", "cluster", "up", "--directory", directory, "--port", str(port), *options],
         stdout=subprocess.PIPE,
@@ -87,6 +88,8 @@ def cluster_up(directory: Path, port: int, *options: str) -> Iterator[Cluster]:
             child.kill()
         process.kill()
         process.communicate()
+        psutil.wait_procs(left)
+        unmount_below(directory)
 
 
 def test_one_login_opens_all_nodes_and_a_restart_goes_on_with_them(tmp_path: Path, port: int) -> None:

@@ -45,8 +45,8 @@ class Cluster:
         return Login(output)
 
     @asynccontextmanager
-    async def node(self, name: str) -> AsyncIterator[State]:
-        """Run one of the nodes."""
+    async def node(self, name: str, peers: Sequence[Peer] | None = None) -> AsyncIterator[State]:
+        """Run one of the nodes, which knows the others unless told otherwise."""
         directory = self.directory / name
         directory.mkdir(exist_ok=True)
         if not (directory / "state").exists():
@@ -54,7 +54,8 @@ class Cluster:
             (directory / "state/pki").symlink_to(self.directory / "pki")
         site = Site(directory)
         site.write_config()
-        door = DoorOptions(self.address(name), peers=[peer for peer in self.peers if peer.name != name])
+        others = [peer for peer in self.peers if peer.name != name]
+        door = DoorOptions(self.address(name), peers=others if peers is None else peers)
         async with running(msgspec.structs.replace(site.options, hostname=name, door=door)) as state:
             yield state
 

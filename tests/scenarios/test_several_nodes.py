@@ -14,9 +14,11 @@ from google.protobuf.message import Message
 from controllers.member import MemberController
 from cosi._pb.v1alpha1 import state_pb2
 from cosi.rpc.http2.status import Code
+from machined.address_book import Peer
 from machined.peers import CALLS_OF_A_CLIENT
 from resources.member import Member
 from talos._pb.machine import machine_pb2
+from talos.access.authorities import Authorities
 from talos.access.roles import Role
 from tests.scenarios.cluster import Cluster
 from tests.scenarios.test_access_matrix import NOT_PROTOBUF, passes
@@ -202,6 +204,30 @@ async def test_a_call_that_was_passed_on_goes_no_further(cluster: Cluster) -> No
         answer = await call(client, f"{MACHINE}/Hostname", Empty(), [("node", "b"), ("proxyfrom", "c")])
 
     assert machine_pb2.HostnameResponse.FromString(answer).messages[0].hostname == "a"
+
+
+async def test_nodes_that_are_told_nonsense_of_each_other_send_no_call_in_circles(cluster: Cluster) -> None:
+    a, b = cluster.address("a"), cluster.address("b")
+    async with (
+        cluster.node("a", peers=[Peer("x", b), Peer("me", a)]),
+        cluster.node("b", peers=[Peer("x", a)]),
+        cluster.login("a").talosctl() as client,
+    ):
+        answers = [await hostname(client, node) for node in ("x", "me")]
+
+    assert answers == ["b", "a"]
+
+
+async def test_nobody_is_taken_for_a_peer_who_has_another_authority(cluster: Cluster) -> None:
+    impostor = cluster.directory / "b/state/pki"
+    impostor.mkdir(parents=True)
+    Authorities(impostor).ensure(datetime.datetime.now(datetime.UTC))
+    async with cluster.node("a"), cluster.node("b"), cluster.login("a").talosctl() as client:
+        with pytest.raises(CallFailed) as refused:
+            await hostname(client, "b")
+
+    assert refused.value.code == Code.UNAVAILABLE
+    assert refused.value.message.startswith("b can't be reached: the certificate of 127.0.0.3:")
 
 
 async def test_old_clients_ask_several_nodes_in_one_call(cluster: Cluster) -> None:
