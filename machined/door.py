@@ -63,7 +63,8 @@ async def opened(
     """Serve while the body runs; yields the address with the port taken. Raises OSError, ValueError."""
     authorities = Authorities(directory)
     await to_thread.run_sync(authorities.ensure, now())
-    own, besides = _own_names(options, hostname), await to_thread.run_sync(_names_of_the_machine)
+    own = _own_names(options, hostname)
+    besides = [hostname.partition(".")[0], *await to_thread.run_sync(_names_of_the_machine)]
     book = AddressBook(own, options.peers, besides=besides)
     names = [*own, *besides]
     certificates = Certificates(_tls(authorities, names))
