@@ -30,7 +30,7 @@ from cosi.rpc.remote.channel import open_channel
 from cosi.rpc.tls import ClientTls, Identity
 from cosi.state import errors
 from machined.address_book import Peer
-from machined.alone import DIRECTORY_MODE, alone_in
+from machined.alone import alone_in
 from machined.login import now, write_login
 from talos.access.authorities import Authorities
 from talos.access.certificates import SERVER_LIFETIME
@@ -66,13 +66,13 @@ class Node(NamedTuple):
         return self.directory / "machine.yaml"
 
     def prepare(self) -> None:
-        """Make its directory, if it is the first time. Raises OSError."""
+        """Make its directory, if it is the first time. Raises OSError if it outlived a cluster that was killed."""
         state = self.directory / "state"
-        state.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
-        if not self.config.exists():
-            self.config.write_text(EMPTY_CONFIG)
-        if not (state / "pki").is_symlink():
-            (state / "pki").symlink_to(Path("../../pki"))  # relative: the whole may be moved
+        with alone_in(state, what="node", option="--directory"):
+            if not self.config.exists():
+                self.config.write_text(EMPTY_CONFIG)
+            if not (state / "pki").is_symlink():
+                (state / "pki").symlink_to(Path("../../pki"))  # relative: the whole may be moved
 
     def command(self, others: Sequence[Peer], config: Path | None) -> Sequence[str]:
         """Return what runs it."""

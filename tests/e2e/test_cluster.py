@@ -146,6 +146,22 @@ def test_a_port_that_is_taken_is_said_and_nothing_is_left_running(tmp_path: Path
     assert not _running_in(tmp_path)
 
 
+def test_a_node_that_outlived_its_cluster_is_said_before_others_start(tmp_path: Path, port: int) -> None:
+    with cluster_up(tmp_path / "cluster", port, "--nodes", "2") as killed:
+        killed.until_up()
+        orphans = [killed.node(name) for name in ("node-1", "node-2")]
+        killed.stop(signal.SIGKILL)
+        orphans[0].kill()
+        orphans[0].wait()
+        with cluster_up(tmp_path / "cluster", port, "--nodes", "2") as again:
+            _, said = again.process.communicate(timeout=PATIENCE_SECONDS)
+        orphans[1].kill()
+        orphans[1].wait()
+
+    assert said.startswith(f"machined: another node is running on {tmp_path}/cluster/node-2/state; stop it, or choose")
+    assert said.count("\n") == 1
+
+
 def test_a_second_cluster_in_the_same_directory_is_refused(tmp_path: Path, port: int) -> None:
     with cluster_up(tmp_path / "cluster", port, "--nodes", "1") as first:
         first.until_up()
