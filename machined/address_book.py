@@ -1,9 +1,9 @@
 """Which node a name or an address means: this one, one that it was told of, or none that it knows. Pure.
 
-    a peer's name          that peer
-    what this node was told to be called, or to listen on          itself
-    a peer's host, if only one peer has it          that peer
-    what this node is besides: its machine's addresses, localhost          itself
+    a peer's name                                           that peer
+    what this node was told to be called, or to listen on   itself
+    a peer's host, if only one peer has it                  that peer
+    what this node is called because of where it runs       itself
 
 The order matters where several nodes share a machine, and each of them could say that 127.0.0.2 is its own.
 """

@@ -17,6 +17,7 @@ from cosi.rpc.http2.status import Code
 from machined.address_book import Peer
 from machined.peers import CALLS_OF_A_CLIENT
 from resources.member import Member
+from talos._pb.common import common_pb2
 from talos._pb.machine import machine_pb2
 from talos.access.authorities import Authorities
 from talos.access.roles import Role
@@ -69,6 +70,14 @@ async def test_every_name_and_address_of_a_node_means_that_node(cluster: Cluster
         "a": "a", "b": "b", "c": "c", "B": "b",
         "127.0.0.2": "a", "127.0.0.3": "b", "127.0.0.4": "c", "localhost": "a",
     }  # fmt: skip
+
+
+async def test_a_node_is_called_by_its_name_without_the_domain_as_well(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, ["one.example", "two"])
+    async with cluster.node("one.example"), cluster.login("one.example").talosctl() as client:
+        answers = [await hostname(client, node) for node in ("one.example", "one")]
+
+    assert answers == ["one.example", "one.example"]
 
 
 async def test_get_over_all_nodes_shows_the_members_that_each_knows(cluster: Cluster) -> None:
@@ -239,6 +248,17 @@ async def test_old_clients_ask_several_nodes_in_one_call(cluster: Cluster) -> No
     assert third.metadata.hostname == "c"
     assert third.metadata.status.code == Code.UNAVAILABLE
     assert third.metadata.error.startswith("rpc error: code = Unavailable desc = c can't be reached: ")
+
+
+async def test_old_clients_are_streamed_the_answers_of_several_nodes(cluster: Cluster) -> None:
+    request = machine_pb2.ReadRequest(path="/proc/sys/kernel/random/boot_id").SerializeToString()
+    metadata = [("nodes", each) for each in ("a", "b", "c")]
+    async with cluster.node("a"), cluster.node("b"), cluster.login("a").talosctl() as client:
+        answers = client.raw(f"{MACHINE}/Read", request, metadata=metadata)
+        parts = [common_pb2.Data.FromString(each) async for each in answers]
+
+    assert {part.metadata.hostname for part in parts if part.bytes} == {"a", "b"}
+    assert [part.metadata.status.code for part in parts if part.metadata.hostname == "c"] == [Code.UNAVAILABLE]
 
 
 async def test_state_is_asked_of_one_node_at_a_time(cluster: Cluster) -> None:
