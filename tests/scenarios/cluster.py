@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime
 import socket
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from pathlib import Path
 
 import msgspec
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.message import Message
 
 from cosi.rpc.address import Address
 from cosi.state.state import State
@@ -16,10 +18,13 @@ from machined.address_book import Peer
 from machined.assembly import running
 from machined.door import DoorOptions
 from machined.login import write_login
+from talos._pb.machine import machine_pb2
 from talos.access.authorities import Authorities
 from talos.access.roles import Role
 from tests.scenarios.door import Login
 from tests.scenarios.node import Site
+from tests.talosctl.talosctl import MACHINE, Talosctl
+from tests.talosctl.wire import Headers
 
 NAMES = ("a", "b", "c")
 
@@ -66,6 +71,18 @@ class Cluster:
             for peer in self.peers:
                 await nodes.enter_async_context(self.node(peer.name))
             yield
+
+
+async def hostname(client: Talosctl, node: str) -> str:
+    """Ask a node what it is called."""
+    answer = await client.unary(f"{MACHINE}/Hostname", Empty(), machine_pb2.HostnameResponse, node)
+    return answer.messages[0].hostname
+
+
+async def call(client: Talosctl, path: str, request: Message, metadata: Headers) -> bytes:
+    """Return the first answer to a call with other metadata than talosctl's."""
+    async with aclosing(client.raw(path, request.SerializeToString(), metadata=metadata)) as answers:
+        return await anext(answers)
 
 
 def _free(host: str) -> Address:

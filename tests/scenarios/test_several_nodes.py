@@ -9,7 +9,6 @@ from pathlib import Path
 import anyio
 import pytest
 from google.protobuf.empty_pb2 import Empty
-from google.protobuf.message import Message
 
 from controllers.member import MemberController
 from cosi._pb.v1alpha1 import state_pb2
@@ -17,16 +16,15 @@ from cosi.rpc.http2.status import Code
 from machined.address_book import Peer
 from machined.peers import CALLS_OF_A_CLIENT
 from resources.member import Member
-from talos._pb.common import common_pb2
 from talos._pb.machine import machine_pb2
 from talos.access.authorities import Authorities
 from talos.access.roles import Role
-from tests.scenarios.cluster import Cluster
+from tests.scenarios.cluster import Cluster, call, hostname
 from tests.scenarios.test_access_matrix import NOT_PROTOBUF, passes
 from tests.scenarios.test_network_door import until
 from tests.talos.access.test_roles import RULES
 from tests.talosctl.talosctl import MACHINE, STATE, Talosctl
-from tests.talosctl.wire import CallFailed, Headers
+from tests.talosctl.wire import CallFailed
 
 POLL_SECONDS = 0.05
 SECRET = state_pb2.ListRequest(namespace="config", type="MachineConfigs.config.talos.dev")
@@ -37,18 +35,6 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 def cluster(tmp_path: Path) -> Cluster:
     return Cluster(tmp_path)
-
-
-async def hostname(client: Talosctl, node: str) -> str:
-    """Ask a node what it is called."""
-    answer = await client.unary(f"{MACHINE}/Hostname", Empty(), machine_pb2.HostnameResponse, node)
-    return answer.messages[0].hostname
-
-
-async def call(client: Talosctl, path: str, request: Message, metadata: Headers) -> bytes:
-    """Return the first answer to a call with other metadata than talosctl's."""
-    async with aclosing(client.raw(path, request.SerializeToString(), metadata=metadata)) as answers:
-        return await anext(answers)
 
 
 async def soon(client: Talosctl, node: str) -> str:
@@ -237,34 +223,3 @@ async def test_nobody_is_taken_for_a_peer_who_has_another_authority(cluster: Clu
 
     assert refused.value.code == Code.UNAVAILABLE
     assert refused.value.message.startswith("b can't be reached: the certificate of 127.0.0.3:")
-
-
-async def test_old_clients_ask_several_nodes_in_one_call(cluster: Cluster) -> None:
-    async with cluster.node("a"), cluster.node("b"), cluster.login("a").talosctl() as client:
-        answer = await call(client, f"{MACHINE}/Hostname", Empty(), [("nodes", each) for each in ("a", "b", "c")])
-
-    first, second, third = machine_pb2.HostnameResponse.FromString(answer).messages
-    assert [(each.metadata.hostname, each.hostname) for each in (first, second)] == [("a", "a"), ("b", "b")]
-    assert third.metadata.hostname == "c"
-    assert third.metadata.status.code == Code.UNAVAILABLE
-    assert third.metadata.error.startswith("rpc error: code = Unavailable desc = c can't be reached: ")
-
-
-async def test_old_clients_are_streamed_the_answers_of_several_nodes(cluster: Cluster) -> None:
-    request = machine_pb2.ReadRequest(path="/proc/sys/kernel/random/boot_id").SerializeToString()
-    metadata = [("nodes", each) for each in ("a", "b", "c")]
-    async with cluster.node("a"), cluster.node("b"), cluster.login("a").talosctl() as client:
-        answers = client.raw(f"{MACHINE}/Read", request, metadata=metadata)
-        parts = [common_pb2.Data.FromString(each) async for each in answers]
-
-    assert {part.metadata.hostname for part in parts if part.bytes} == {"a", "b"}
-    assert [part.metadata.status.code for part in parts if part.metadata.hostname == "c"] == [Code.UNAVAILABLE]
-
-
-async def test_state_is_asked_of_one_node_at_a_time(cluster: Cluster) -> None:
-    async with cluster.node("a"), cluster.login("a").talosctl() as client:
-        with pytest.raises(CallFailed) as refused:
-            await call(client, f"{STATE}/List", SECRET, [("nodes", "a"), ("nodes", "b")])
-
-    assert refused.value.code == Code.INVALID_ARGUMENT
-    assert refused.value.message == "one-2-many proxying is not supported for method /cosi.resource.State/List"
