@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -19,6 +20,7 @@ from controllers.extension_service import ExtensionServiceController
 from controllers.extension_status import ExtensionStatusController
 from controllers.extension_validate import ExtensionValidateController
 from controllers.install import InstallController
+from controllers.member import MemberController
 from cosi import logs
 from cosi.controller.controller import Controller
 from cosi.controller.host import Host
@@ -36,6 +38,7 @@ from cosi.state.registration import announce
 from cosi.state.state import State
 from machined import access, alone, door
 from machined.door import DoorOptions
+from machined.members import members
 from machined.node_log import NodeLog
 from machined.services import talos_api
 from machined.services.archive import ArchiveService
@@ -59,6 +62,7 @@ from resources.extension_service import ExtensionService
 from resources.extension_spec import ExtensionSpec
 from resources.extension_status import ExtensionStatus
 from resources.machine_config import MachineConfig
+from resources.member import Member
 from resources.registries_config import RegistriesConfig
 from resources.upgrade_request import UpgradeRequest
 from talos.extensions.activation import ActiveRoot, Way
@@ -92,12 +96,14 @@ RESOURCES: Final = (
     UpgradeRequest,
     BootImage,
     BootStatus,
+    Member,
 )
 
 
 class NodeOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What a node is started with. `state` is a directory of its own; everything it keeps lies there.
 
+    `hostname` is what it calls itself, and what others may call it.
     Boot images are made of `initramfs`, where there is one; `ways` to activate them are tried in order;
     `trust` says whose signatures they need.
     `door` is where others on the network get in, and without it nobody does.
@@ -107,6 +113,7 @@ class NodeOptions(msgspec.Struct, frozen=True, kw_only=True):
     config: Path
     state: Path
     addresses: Sequence[Address]
+    hostname: str = msgspec.field(default_factory=socket.gethostname)
     transport: Transport = Transport.NATIVE
     talos_version: str = DEFAULT_TALOS_VERSION
     platform: Platform = msgspec.field(default_factory=Platform.of_this_machine)
@@ -141,7 +148,9 @@ async def _running(options: NodeOptions, log: NodeLog) -> AsyncIterator[State]:
     await add_to(host, options.plugins)
     served = serving(state, registry, options.addresses, host=host, transport=options.transport)
     services = [
-        IdentityService(talos_version=options.talos_version, runs_on=options.platform).service,
+        IdentityService(
+            hostname=options.hostname, talos_version=options.talos_version, runs_on=options.platform
+        ).service,
         InspectService(state).service,
         FilesService(state, boot_id=str(uuid.uuid4())).service,
         ArchiveService(state).service,
@@ -170,7 +179,7 @@ async def _door(
         yield
         return
     served = [access.state_service(state, registry), *map(access.guarded, talos_api.complete(services))]
-    async with door.opened(options.door, options.state / "pki", served):
+    async with door.opened(options.door, options.state / "pki", served, hostname=options.hostname):
         yield
 
 
@@ -188,4 +197,5 @@ def controllers(options: NodeOptions, root: ActiveRoot) -> Sequence[Controller |
         BootController(slots, root),
         ExtensionStatusController(),
         ExtensionServiceController(),
+        MemberController(members(options.hostname, options.talos_version, options.door)),
     )

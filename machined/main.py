@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from cosi.cli.main import run as run_command
+from machined.commands.cluster import cluster
 from machined.commands.config import config as config_commands
 
 
@@ -34,6 +35,11 @@ _TRUST = click.option(
     "--endpoint", "endpoints", metavar="HOST[:PORT]", multiple=True,
     help="Another name or address that clients reach --listen by; repeatable.",
 )  # fmt: skip
+@click.option(
+    "--peer", "peers", metavar="NAME=HOST[:PORT]", multiple=True,
+    help="Another node, to which calls that name it are passed on; repeatable.",
+)  # fmt: skip
+@click.option("--hostname", metavar="NAME", help="What the node is called; as its machine is unless told.")
 @click.option(
     "--talosconfig", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
     help="Write an administrator's login for talosctl to this file.",
@@ -69,6 +75,8 @@ def run(
     socket: str | None,
     listen: str | None,
     endpoints: tuple[str, ...],
+    peers: tuple[str, ...],
+    hostname: str | None,
     talosconfig: Path | None,
     transport: str,
     talos_version: str | None,
@@ -91,11 +99,12 @@ def run(
         state,
         socket,
         talos_version,
+        hostname=hostname,
         sources=sources,
         initramfs=initramfs,
         activation=activation,
         trust=trust,
-        door=node.door(listen, endpoints, talosconfig, transport=transport),
+        door=node.door(listen, endpoints, peers, talosconfig, transport=transport),
         transport=transport,
         log_format=log_format,
         log_level=log_level,
@@ -275,6 +284,7 @@ def push(source: str, target: str) -> None:
     extension.push(source, target)
 
 
+cli.add_command(cluster)
 cli.add_command(config_commands)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Sequence
 from pathlib import Path
+from socket import gethostname
 from typing import Final
 
 import anyio
@@ -15,6 +16,7 @@ from cosi import logs, loops
 from cosi.plugins.sources import Sources
 from cosi.rpc import address
 from cosi.rpc.serving import Transport
+from machined.address_book import parse_hostname, parse_peer
 from machined.alone import alone_in
 from machined.assembly import DEFAULT_TALOS_VERSION, NodeOptions, running
 from machined.door import DoorOptions
@@ -36,6 +38,7 @@ def run(
     socket: str | None,
     talos_version: str | None,
     *,
+    hostname: str | None,
     sources: Sources,
     initramfs: Path | None,
     activation: str,
@@ -52,6 +55,7 @@ def run(
             config=config,
             state=state.absolute(),
             addresses=(address.Address(path=socket or address.default_socket()),),
+            hostname=parse_hostname(hostname) if hostname is not None else gethostname(),
             transport=Transport(transport),
             talos_version=talos_version or DEFAULT_TALOS_VERSION,
             initramfs=initramfs.absolute() if initramfs is not None else None,
@@ -73,19 +77,21 @@ def run(
 
 
 def door(
-    listen: str | None, endpoints: Sequence[str], talosconfig: Path | None, *, transport: str
+    listen: str | None, endpoints: Sequence[str], peers: Sequence[str], talosconfig: Path | None, *, transport: str
 ) -> DoorOptions | None:
     """Return what the options say of the network door. Raises click.ClickException."""
     if listen is None:
-        if endpoints or talosconfig is not None:
-            raise click.ClickException("--endpoint and --talosconfig are for clients from the network: add --listen")
+        if endpoints or peers or talosconfig is not None:
+            options = "--endpoint, --peer and --talosconfig"
+            raise click.ClickException(f"{options} are for clients from the network: add --listen")
         return None
     if Transport(transport) is Transport.GRPCIO:
         problem = "grpcio accepts no Ed25519 certificates, which all logins are: leave out --transport, or --listen"
         raise click.ClickException(problem)
     try:
         reached = [parse_endpoint(each).target for each in endpoints]
-        return DoorOptions(parse_endpoint(listen), reached, talosconfig)
+        known = [parse_peer(each) for each in peers]
+        return DoorOptions(parse_endpoint(listen), reached, talosconfig, known)
     except ValueError as error:
         raise click.ClickException(str(error)) from None
 

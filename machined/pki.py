@@ -11,12 +11,16 @@ import click
 
 from machined.login import now, parse_endpoint, write_login
 from talos.access.authorities import Authorities, RotationError
+from talos.access.roles import Role
 
 
 def add_login(
     state: Path, output: Path, endpoints: Sequence[str], roles: Sequence[str], *, days: int, merge: bool
 ) -> None:
     """Write a login into a talosconfig. Raises click.ClickException, OSError."""
+    if Role.IMPERSONATOR in roles:
+        problem = f"{Role.IMPERSONATOR} is what nodes are to each other, and a login with it could be anybody"
+        raise click.ClickException(f"{problem}: choose another --role")
     try:
         reached = [parse_endpoint(each).target for each in endpoints]
         lifetime = datetime.timedelta(days=days)

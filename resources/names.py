@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
+CLUSTER: Final = "cluster"
 CONFIG: Final = "config"
 CRI: Final = "cri"
 RUNTIME: Final = "runtime"
 
 DESCRIPTIONS: Final = {
+    CLUSTER: "The nodes that this one knows.",
     CONFIG: "What the node is told to be.",
     CRI: "Where container images come from.",
     RUNTIME: "What the node does and has: extensions, boot images.",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import socket
 from typing import Final
 
 from cosi.rpc.seam import Call, Frames, Service, frame
@@ -19,14 +18,15 @@ PLATFORM: Final = "metal"
 class IdentityService:
     """The methods on bytes."""
 
-    def __init__(self, *, talos_version: str, runs_on: Platform) -> None:
+    def __init__(self, *, hostname: str, talos_version: str, runs_on: Platform) -> None:
+        self._name = hostname
         self._talos_version = talos_version
         self._runs_on = runs_on
         self.service = Service(NAME, unary={"Hostname": self._hostname, "Version": self._version})
 
     async def _hostname(self, _: bytes, __: Call) -> Frames:
         """Answer with HostnameResponse."""
-        message = machine_pb2.Hostname(hostname=socket.gethostname())
+        message = machine_pb2.Hostname(hostname=self._name)
         return frame(machine_pb2.HostnameResponse(messages=[message]).SerializeToString())
 
     async def _version(self, _: bytes, __: Call) -> Frames:

@@ -14,6 +14,22 @@ from cosi.rpc.http2.status import Code
 from cosi.rpc.seam import Call, Frames, Refusal, Service
 from talos.access import roles
 
+SERVER_STREAMING: Final = frozenset(
+    {
+        "cluster.ClusterService/HealthCheck",
+        *(f"machine.ImageService/{method}" for method in ("List", "Pull")),
+        *(f"machine.LifecycleService/{method}" for method in ("Install", "Upgrade")),
+        *(
+            f"machine.MachineService/{method}"
+            for method in (
+                "Copy", "DiskUsage", "Dmesg", "EtcdSnapshot", "Events", "ImageList", "Kubeconfig", "List", "Logs",
+                "PacketCapture", "Read",
+            )
+        ),
+    }
+)  # fmt: skip
+"""Methods that answer with a stream; another node, to which a call is passed on, may serve them."""
+
 CLIENT_STREAMING: Final = frozenset({"machine.ImageService/Import", "machine.MachineService/EtcdRecover"})
 """Methods to which clients stream; a single message would be waited for in vain."""
 
@@ -41,8 +57,10 @@ def _joined(name: str, parts: Sequence[Service]) -> Service:
             uploads[method] = missing.upload
         elif missing.path in BIDIRECTIONAL:
             talks[method] = missing.talk
+        elif missing.path in SERVER_STREAMING:
+            streamed[method] = missing.stream
         else:
-            unary[method] = missing.unary  # a refusal without a message is the same however many could have come
+            unary[method] = missing.unary
     return Service(name, unary, streamed, uploads, talks)
 
 
@@ -54,6 +72,10 @@ class _Missing:
 
     async def unary(self, _: bytes, __: Call) -> Frames:
         raise self._refusal()
+
+    async def stream(self, _: bytes, __: Call) -> AsyncGenerator[Frames, None]:
+        raise self._refusal()
+        yield b""
 
     async def upload(self, _: AsyncIterator[bytes], __: Call) -> Frames:
         raise self._refusal()

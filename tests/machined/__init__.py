@@ -1,0 +1,1 @@
+"""The node itself, room by room as machined is."""

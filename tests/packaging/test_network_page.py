@@ -18,7 +18,8 @@ PATIENCE_SECONDS = 30.0
 HOST = "127.0.0.1"
 RUNNING = "node is running"
 RENEWED = "the door has a new certificate"
-"""What a node logs when it can be asked, and when it has followed a step of a rotation."""
+UP = "nodes are up"
+"""What a node logs when it can be asked, and when it has followed a step of a rotation; and what a cluster says."""
 
 
 def commands() -> Sequence[Sequence[str]]:
@@ -31,6 +32,8 @@ def on_port(port: int, words: Sequence[str]) -> Sequence[str]:
     """Return the same command for another port than the usual one, which may be taken."""
     if words[:2] == ["machined", "talosconfig"]:
         return [*words, "--endpoint", f"{HOST}:{port}"]
+    if words[:3] == ["machined", "cluster", "up"]:
+        return [*words, "--port", str(port)]
     if words[:2] == ["machined", "run"]:
         listen = words.index("--listen") + 1
         return [*words[:listen], f"{words[listen]}:{port}", *words[listen + 1 :]]
@@ -52,6 +55,10 @@ class Desk:
             socket_path = str(self._directory / "cosi.sock")
             self._node = self._start([program, *arguments, "--socket", socket_path], stderr=subprocess.PIPE)
             self._until(RUNNING)
+        elif arguments[:2] == ["cluster", "up"]:
+            self.leave()  # its port is that of the first of them
+            self._node = self._start(words, stdout=subprocess.PIPE)
+            self._until(UP)
         elif "--watch" in arguments:
             self._watch(words)
         else:
@@ -79,8 +86,9 @@ class Desk:
 
     def _until(self, said: str) -> None:
         assert self._node is not None
-        assert self._node.stderr is not None
-        assert any(said in line for line in self._node.stderr), f"the node ended before it said: {said}"
+        lines = self._node.stderr or self._node.stdout
+        assert lines is not None
+        assert any(said in line for line in lines), f"the node ended before it said: {said}"
 
     def _start(
         self, words: Sequence[str], *, stdout: int | None = None, stderr: int | None = None
@@ -114,5 +122,6 @@ def test_the_page_shows_a_node_its_logins_and_their_rotation() -> None:
         ("machined", "run"),
         ("machined", "talosconfig"),
         ("machined", "pki"),
+        ("machined", "cluster"),
         ("cosi", "get"),
     }

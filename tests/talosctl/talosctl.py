@@ -47,9 +47,11 @@ class Talosctl:
             async for message in messages:
                 yield answer.FromString(message)
 
-    def raw(self, path: str, request: bytes, node: str | None = None) -> AsyncGenerator[bytes, None]:
-        """Yield the answers of one node as they are; a request may be anything."""
-        return self._wire.call(path, request, self.metadata(node or self.nodes[0]))
+    def raw(
+        self, path: str, request: bytes, node: str | None = None, *, metadata: Headers | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield the answers of one node as they are; a request may be anything, and so may what is sent along."""
+        return self._wire.call(path, request, self.metadata(node or self.nodes[0]) if metadata is None else metadata)
 
     async def unary(self, path: str, request: Message, answer: type[Answer], node: str | None = None) -> Answer:
         """Return the one answer of a node, the first unless told. Raises CallFailed."""

@@ -29,10 +29,11 @@ Headers = Sequence[tuple[str, str]]
 class CallFailed(Exception):
     """A call ended with a status that is not OK."""
 
-    def __init__(self, code: int, message: str) -> None:
+    def __init__(self, code: int, message: str, trailers: Mapping[str, str] | None = None) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
+        self.trailers = trailers or {}
 
 
 class Wire:
@@ -150,4 +151,4 @@ def _taken(buffered: bytearray) -> list[bytes]:
 def _require_success(headers: Mapping[str, str]) -> None:
     status = int(headers.get("grpc-status", "0"))
     if status:
-        raise CallFailed(status, unquote(headers.get("grpc-message", "")))
+        raise CallFailed(status, unquote(headers.get("grpc-message", "")), headers)

@@ -8,7 +8,6 @@ was opened in.
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Mapping
 from typing import Final
 
@@ -19,11 +18,10 @@ from google.protobuf.message import Message as Request
 from cosi.resource.metadata import Metadata
 from cosi.rpc import runtime_service, service
 from cosi.rpc.codes import ERROR_KEY, Method, RuntimeMethod, error_of
-from cosi.rpc.http2.events import Ended, Message
+from cosi.rpc.http2.events import Ended
 from cosi.rpc.http2.status import Code
-from cosi.rpc.remote.channel import Channel, Closed
-from cosi.rpc.remote.connection import Connection
-from cosi.rpc.remote.loop import TaskWaiter
+from cosi.rpc.remote.call import RemoteCall
+from cosi.rpc.remote.channel import Channel
 from cosi.state import errors
 
 _PATHS: Final[Mapping[Method | RuntimeMethod, str]] = {
@@ -59,100 +57,28 @@ class Calls:
         return MessageStream(self._channel, method, request.SerializeToString(), about)
 
 
-class MessageStream:
-    """The answers of one call as they arrive. Only one task may read it."""
+class MessageStream(RemoteCall):
+    """A call of one of our services: what goes wrong is a StateError that speaks of a resource."""
 
-    __slots__ = (
-        "_about",
-        "_channel",
-        "_closed",
-        "_connection",
-        "_end",
-        "_messages",
-        "_method",
-        "_reader",
-        "path",
-        "request",
-        "stream_id",
-        "timeout_seconds",
-    )
+    __slots__ = ("_about", "_method")
 
     def __init__(self, channel: Channel, method: Method | RuntimeMethod, request: bytes, about: Metadata) -> None:
-        self.stream_id = 0
-        self.path = _PATHS[method]
-        self.request = request
-        self.timeout_seconds: float | None = None
-        self._channel = channel
-        self._connection: Connection | None = None
+        super().__init__(channel, _PATHS[method], request)
         self._method = method
         self._about = about
-        self._messages: deque[Message] = deque()
-        self._end: Ended | None = None
-        self._closed = False
-        self._reader: TaskWaiter | None = None
 
-    async def read(self) -> bytes | None:
-        """Return the next message, None once the call has ended well. Raises a StateError.
-
-        A read that is cancelled takes nothing: the next one returns what this one would have.
-        """
-        connection = self._connection or await self._begin()
-        while not self._messages:
-            if self._end is not None or self._closed:
-                await self._require_success()
-                return None
-            self._reader = self._channel.loop.waiter()
-            await self._reader
-        message = self._messages.popleft()
-        if self._end is None:
-            connection.taken(message)
-        return message.content
-
-    def close(self) -> None:
-        """Give the call up, unless it has ended."""
-        if self._end is None and self._connection is not None:
-            self._connection.cancel(self)
-        self.cut_off()
-
-    def tell(self, event: Message | Ended) -> None:
-        """Take what the server says, or why it says nothing more."""
-        if isinstance(event, Message):
-            self._messages.append(event)
-        else:
-            self._end = event
-        self._wake()
-
-    def cut_off(self) -> None:
-        """Take note that the connection was closed on this side."""
-        self._closed = True
-        self._wake()
-
-    async def _begin(self) -> Connection:
-        connection = self._channel.ready() or await self._channel.connected()
+    async def _set_out(self) -> None:
         if self._method not in _LASTING:
             remaining = anyio.current_effective_deadline() - self._channel.loop.time()
             if remaining <= 0:
                 await anyio.lowlevel.checkpoint_if_cancelled()
             if remaining < math.inf:
                 self.timeout_seconds = remaining
-        if self._closed:
-            raise Closed
-        self._connection = connection
-        connection.begin(self)
-        return connection
 
-    def _wake(self) -> None:
-        if self._reader is not None and not self._reader.done():
-            self._reader.set_result(None)
-
-    async def _require_success(self) -> None:
-        if self._end is None:
-            raise Closed
-        if self._end.code is Code.OK:
-            return
-        if self.timeout_seconds is not None and self._end.code in _OUT_OF_TIME:
+    async def _fail(self, ended: Ended) -> None:
+        if self.timeout_seconds is not None and ended.code in _OUT_OF_TIME:
             # Both sides measure one deadline. Where it has passed, it is its own scope that says so.
             await anyio.lowlevel.checkpoint()
-        message = self._end.message or self._end.code.name
-        name = next((value for key, value in self._end.trailers if key == _ERROR_HEADER), b"")
-        raise error_of(self._end.code, message, self._method, self._about, name=name.decode("ascii", "replace"))
+        message = ended.message or ended.code.name
+        name = next((value for key, value in ended.trailers if key == _ERROR_HEADER), b"")
+        raise error_of(ended.code, message, self._method, self._about, name=name.decode("ascii", "replace"))

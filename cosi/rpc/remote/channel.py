@@ -64,6 +64,10 @@ class Channel:
         self._failure = ""
         self._closed = False
 
+    def renew(self, tls: ClientTls) -> None:
+        """Make the next connections with other certificates."""
+        self._dialer.renew(tls)
+
     def ready(self) -> Connection | None:
         """Return the connection that takes calls now, if there is one. Raises Closed."""
         if self._closed:

@@ -16,6 +16,7 @@ from cosi.rpc import tls
 from cosi.rpc.http2.client_connection import ClientConnection
 from cosi.rpc.http2.errors import ProtocolError
 from cosi.rpc.http2.events import Ended, Event, Message, ResponseHeaders
+from cosi.rpc.http2.grpc_request import Metadata
 from cosi.rpc.http2.status import Code, RpcError
 from cosi.rpc.remote.keepalive import Keepalive
 from cosi.rpc.remote.loop import Link, Loop
@@ -28,6 +29,7 @@ class Call(Protocol):
     stream_id: int
     path: str
     request: bytes
+    metadata: Metadata
     timeout_seconds: float | None
 
     def tell(self, event: Message | Ended) -> None:
@@ -87,7 +89,11 @@ class Connection:
             return
         try:
             call.stream_id = self._core.request(
-                call.path, self._authority, call.request, timeout_seconds=call.timeout_seconds
+                call.path,
+                self._authority,
+                call.request,
+                metadata=call.metadata,
+                timeout_seconds=call.timeout_seconds,
             )
         except RpcError as error:
             call.tell(Ended(0, error.code, error.message))

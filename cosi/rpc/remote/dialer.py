@@ -42,10 +42,14 @@ class Dialer:
         if address.path:
             return
         if tls is not None:
-            self._tls, self._server_name = tls.context(), tls.name_of(address.host)
-            self._authority = tls.server_name or address.target
+            self.renew(tls)
         elif not addresses.is_loopback(address.host):
             raise ValueError(f"will not speak plain text to {address}: it is another machine, which takes TLS")
+
+    def renew(self, tls: ClientTls) -> None:
+        """Make the next connections with other certificates; those that stand go on with what they began with."""
+        self._tls, self._server_name = tls.context(), tls.name_of(self._address.host)
+        self._authority = tls.server_name or self._address.target
 
     async def connect(self, owner: Owner) -> Connection:
         """Return a new connection, once the server has greeted. Raises NotReached."""

@@ -25,29 +25,31 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import any_pb2 as google_dot_protobuf_dot_any__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13\x63ommon/common.proto\x12\x06\x63ommon\x1a\x19google/protobuf/any.proto\"[\n\x05\x45rror\x12\x1a\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x0c.common.Code\x12\x0f\n\x07message\x18\x02 \x01(\t\x12%\n\x07\x64\x65tails\x18\x03 \x03(\x0b\x32\x14.google.protobuf.Any\"+\n\x08Metadata\x12\x10\n\x08hostname\x18\x01 \x01(\t\x12\r\n\x05\x65rror\x18\x02 \x01(\t\"9\n\x04\x44\x61ta\x12\"\n\x08metadata\x18\x01 \x01(\x0b\x32\x10.common.Metadata\x12\r\n\x05\x62ytes\x18\x02 \x01(\x0c\"+\n\x05\x45mpty\x12\"\n\x08metadata\x18\x01 \x01(\x0b\x32\x10.common.Metadata\"0\n\rEmptyResponse\x12\x1f\n\x08messages\x18\x01 \x03(\x0b\x32\r.common.Empty\"m\n\x12\x43ontainerdInstance\x12\'\n\x06\x64river\x18\x01 \x01(\x0e\x32\x17.common.ContainerDriver\x12.\n\tnamespace\x18\x02 \x01(\x0e\x32\x1b.common.ContainerdNamespace*+\n\x04\x43ode\x12\t\n\x05\x46\x41TAL\x10\x00\x12\n\n\x06LOCKED\x10\x01\x12\x0c\n\x08\x43\x41NCELED\x10\x02**\n\x0f\x43ontainerDriver\x12\x0e\n\nCONTAINERD\x10\x00\x12\x07\n\x03\x43RI\x10\x01*@\n\x13\x43ontainerdNamespace\x12\x0e\n\nNS_UNKNOWN\x10\x00\x12\r\n\tNS_SYSTEM\x10\x01\x12\n\n\x06NS_CRI\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13\x63ommon/common.proto\x12\x06\x63ommon\x1a\x19google/protobuf/any.proto\"[\n\x05\x45rror\x12\x1a\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x0c.common.Code\x12\x0f\n\x07message\x18\x02 \x01(\t\x12%\n\x07\x64\x65tails\x18\x03 \x03(\x0b\x32\x14.google.protobuf.Any\"K\n\x08Metadata\x12\x10\n\x08hostname\x18\x01 \x01(\t\x12\r\n\x05\x65rror\x18\x02 \x01(\t\x12\x1e\n\x06status\x18\x03 \x01(\x0b\x32\x0e.common.Status\"N\n\x06Status\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\x12%\n\x07\x64\x65tails\x18\x03 \x03(\x0b\x32\x14.google.protobuf.Any\"9\n\x04\x44\x61ta\x12\"\n\x08metadata\x18\x01 \x01(\x0b\x32\x10.common.Metadata\x12\r\n\x05\x62ytes\x18\x02 \x01(\x0c\"+\n\x05\x45mpty\x12\"\n\x08metadata\x18\x01 \x01(\x0b\x32\x10.common.Metadata\"0\n\rEmptyResponse\x12\x1f\n\x08messages\x18\x01 \x03(\x0b\x32\r.common.Empty\"m\n\x12\x43ontainerdInstance\x12\'\n\x06\x64river\x18\x01 \x01(\x0e\x32\x17.common.ContainerDriver\x12.\n\tnamespace\x18\x02 \x01(\x0e\x32\x1b.common.ContainerdNamespace*+\n\x04\x43ode\x12\t\n\x05\x46\x41TAL\x10\x00\x12\n\n\x06LOCKED\x10\x01\x12\x0c\n\x08\x43\x41NCELED\x10\x02**\n\x0f\x43ontainerDriver\x12\x0e\n\nCONTAINERD\x10\x00\x12\x07\n\x03\x43RI\x10\x01*@\n\x13\x43ontainerdNamespace\x12\x0e\n\nNS_UNKNOWN\x10\x00\x12\r\n\tNS_SYSTEM\x10\x01\x12\n\n\x06NS_CRI\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'common.common_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CODE']._serialized_start=461
-  _globals['_CODE']._serialized_end=504
-  _globals['_CONTAINERDRIVER']._serialized_start=506
-  _globals['_CONTAINERDRIVER']._serialized_end=548
-  _globals['_CONTAINERDNAMESPACE']._serialized_start=550
-  _globals['_CONTAINERDNAMESPACE']._serialized_end=614
+  _globals['_CODE']._serialized_start=573
+  _globals['_CODE']._serialized_end=616
+  _globals['_CONTAINERDRIVER']._serialized_start=618
+  _globals['_CONTAINERDRIVER']._serialized_end=660
+  _globals['_CONTAINERDNAMESPACE']._serialized_start=662
+  _globals['_CONTAINERDNAMESPACE']._serialized_end=726
   _globals['_ERROR']._serialized_start=58
   _globals['_ERROR']._serialized_end=149
   _globals['_METADATA']._serialized_start=151
-  _globals['_METADATA']._serialized_end=194
-  _globals['_DATA']._serialized_start=196
-  _globals['_DATA']._serialized_end=253
-  _globals['_EMPTY']._serialized_start=255
-  _globals['_EMPTY']._serialized_end=298
-  _globals['_EMPTYRESPONSE']._serialized_start=300
-  _globals['_EMPTYRESPONSE']._serialized_end=348
-  _globals['_CONTAINERDINSTANCE']._serialized_start=350
-  _globals['_CONTAINERDINSTANCE']._serialized_end=459
+  _globals['_METADATA']._serialized_end=226
+  _globals['_STATUS']._serialized_start=228
+  _globals['_STATUS']._serialized_end=306
+  _globals['_DATA']._serialized_start=308
+  _globals['_DATA']._serialized_end=365
+  _globals['_EMPTY']._serialized_start=367
+  _globals['_EMPTY']._serialized_end=410
+  _globals['_EMPTYRESPONSE']._serialized_start=412
+  _globals['_EMPTYRESPONSE']._serialized_end=460
+  _globals['_CONTAINERDINSTANCE']._serialized_start=462
+  _globals['_CONTAINERDINSTANCE']._serialized_end=571
 # @@protoc_insertion_point(module_scope)

@@ -11,6 +11,7 @@ import pytest
 from cosi.rpc.http2 import frames
 from cosi.rpc.http2.events import Ended, Message
 from cosi.rpc.http2.frame_writer import MAX_UNSENT_REPLY_BYTES
+from cosi.rpc.http2.grpc_request import Metadata
 from cosi.rpc.http2.status import Code
 from tests.cosi.rpc.remote.asking import ask
 from tests.cosi.rpc.remote.conversation import conversing
@@ -27,6 +28,7 @@ class Call:
     def __init__(self) -> None:
         self.path = "/service/Method"
         self.request = b"question"
+        self.metadata: Metadata = ()
         self.timeout_seconds: float | None = None
         self.stream_id = 0
         self.told: list[Message | Ended] = []
