@@ -93,9 +93,9 @@ async def until_active(state: State, index: int, image: str) -> ExtensionStatus:
     return await until(state, ExtensionStatus, extension_id(index, image), lambda _: True)
 
 
-async def upgrade(state: State, request: str = "1", *, rollback: bool = False) -> BootImageSpec:
-    """Ask for an upgrade, or for the image before; return the answer."""
-    spec = UpgradeRequestSpec(request=request, rollback=rollback)
+async def upgrade(state: State, request: str = "1", *, rollback: bool = False, stage: bool = False) -> BootImageSpec:
+    """Ask for an upgrade, or for the image before, at once or at the next boot; return the answer."""
+    spec = UpgradeRequestSpec(request=request, rollback=rollback, stage=stage)
     await state.modify(UpgradeRequest.new(upgrade_request.ID, spec))
     answer = await until(state, BootImage, boot_image.ID, lambda image: image.spec.request == request)
     return answer.spec
