@@ -23,7 +23,7 @@ def test_what_is_written_is_read(value: bytes) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "9m4e2mr0ui3e8a215n4", "9M4E2MR0UI3E8A215N4G", "9m4e2mr0ui3e8a215n4z", "9m4e2mr0ui3e8a215n4h", "ü" * 20],,
+    ["", "9m4e2mr0ui3e8a215n4", "9M4E2MR0UI3E8A215N4G", "9m4e2mr0ui3e8a215n4z", "9m4e2mr0ui3e8a215n4h", "ü" * 20],
 )
 def test_what_is_no_id_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="invalid ID"):
