@@ -1,0 +1,56 @@
+"""A client says from where it wants events, as talosctl's options do."""
+
+import pytest
+
+from cosi.rpc.http2.status import Code
+from cosi.rpc.seam import Refusal
+from machined.services.events import start
+from talos import xid
+from talos._pb.machine.machine_pb2 import EventsRequest
+from talos.event_log import Event, EventLog
+from talos.xid import XidSource
+
+
+@pytest.fixture
+def log() -> EventLog:
+    """A log of twenty events."""
+    log, ids = EventLog(), XidSource()
+    for _ in range(20):
+        log.append(Event(ids.next(), "", "type", b""))
+    return log
+
+
+def test_a_client_starts_with_what_happens_next_unless_it_asks_for_more(log: EventLog) -> None:
+    assert start(log, EventsRequest()) == 20
+    assert start(log, EventsRequest(with_actor_id="somebody")) == 20
+    assert start(log, EventsRequest(tail_events=5)) == 15
+    assert start(log, EventsRequest(tail_events=-1)) == 0
+    assert start(log, EventsRequest(tail_id=xid.text_of(log.read(7)[0].id))) == 8
+    assert start(log, EventsRequest(tail_seconds=60)) == 0
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        (EventsRequest(tail_id="nonsense"), "error parsing tail_id: xid: invalid ID"),
+        (
+            EventsRequest(tail_id="9m4e2mr0ui3e8a215n4g", tail_events=1),
+            "WithTailID can't be specified at the same time with WithTailEvents or WithTailDuration",
+        ),
+        (
+            EventsRequest(tail_seconds=1, tail_events=1),
+            "WithTailDuration can't be specified at the same time with WithTailEvents or WithTailID",
+        ),
+        (
+            EventsRequest(tail_seconds=1, tail_id="9m4e2mr0ui3e8a215n4g"),
+            "WithTailDuration can't be specified at the same time with WithTailEvents or WithTailID",
+        ),
+    ],
+)
+def test_what_does_not_go_together_is_refused_in_talos_words(
+    log: EventLog, request_: EventsRequest, message: str
+) -> None:
+    with pytest.raises(Refusal) as refused:
+        start(log, request_)
+
+    assert (refused.value.code, refused.value.message) == (Code.UNKNOWN, message)
