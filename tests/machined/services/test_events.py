@@ -3,10 +3,12 @@
 import pytest
 
 from cosi.rpc.http2.status import Code
-from cosi.rpc.seam import Refusal
-from machined.services.events import start
+from cosi.rpc.seam import Call, Refusal, messages
+from machined.events import Events
+from machined.services.events import EventsService, start
 from talos import xid
-from talos._pb.machine.machine_pb2 import EventsRequest
+from talos._pb.machine.machine_pb2 import Event as Told
+from talos._pb.machine.machine_pb2 import EventsRequest, TaskEvent
 from talos.event_log import Event, EventLog
 from talos.xid import XidSource
 
@@ -54,3 +56,21 @@ def test_what_does_not_go_together_is_refused_in_talos_words(
         start(log, request_)
 
     assert (refused.value.code, refused.value.message) == (Code.UNKNOWN, message)
+
+
+@pytest.mark.anyio
+async def test_a_client_hears_of_one_actor_alone_if_it_asks_for_that_after_an_empty_event() -> None:
+    events = Events()
+    for task, actor in (("a", "me"), ("b", "somebody"), ("c", "me")):
+        events.publish(TaskEvent(task=task), actor)
+    events.close()
+    stream = EventsService(events).service.server_streaming["Events"]
+
+    request = EventsRequest(tail_events=-1, with_actor_id="me").SerializeToString()
+    frames = [answer async for answer in stream(request, Call())]
+
+    hello, *told = [
+        Told.FromString(message) for each in frames if isinstance(each, bytes) for message in messages(each)
+    ]
+    assert (hello.data.type_url, hello.data.value, hello.actor_id) == ("", b"", "me")
+    assert [TaskEvent.FromString(event.data.value).task for event in told] == ["a", "c"]
