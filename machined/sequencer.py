@@ -97,7 +97,8 @@ class Sequencer:
 
     async def _perform(self, name: SequenceName, steps: Sequence[Step], actor: str) -> str:
         """Take the steps; return why that failed, if it did."""
-        _log.info("sequence begins", sequence=name.value, actor=actor)
+        log = _log.bind(sequence=name.value, **({"actor": actor} if actor else {}))
+        log.info("sequence begins")
         await self._show(SequenceStatusSpec(sequence=name, phase=steps[0].phase, actor=actor))
         self._events.publish(SequenceEvent(sequence=name, action=SequenceEvent.START), actor)
         problem = ""
@@ -111,7 +112,7 @@ class Sequencer:
         finally:
             self._events.publish(SequenceEvent(sequence=name, action=SequenceEvent.STOP), actor)
         if problem:
-            _log.error("sequence failed", sequence=name.value, actor=actor, problem=problem)
+            log.error("sequence failed", problem=problem)
             self._publish_failure(name, common_pb2.FATAL, f"sequence failed: {problem}", actor)
         return problem
 
