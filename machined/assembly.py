@@ -27,7 +27,7 @@ from cosi.controller.controller import Controller
 from cosi.controller.host import Host
 from cosi.controller.qcontroller import QController
 from cosi.plugins.hosting import add_to
-from cosi.plugins.loading import Plugin
+from cosi.plugins.sources import Sources
 from cosi.resource import meta
 from cosi.resource.controllers import ControllerDefinition
 from cosi.resource.registry import Registry
@@ -148,13 +148,13 @@ class NodeOptions(msgspec.Struct, frozen=True, kw_only=True):
     ways: Sequence[Way] = tuple(Way)
     trust: TrustPolicy | None = None
     door: DoorOptions | None = None
-    plugins: Sequence[Plugin] = ()
+    sources: Sources = Sources(entry_points=False)
     on_overdue: Callable[[], None] | None = None
 
 
 @asynccontextmanager
 async def running(options: NodeOptions) -> AsyncIterator[Running]:
-    """Run a node while the body runs. Raises OSError if its directory or an address can't be had."""
+    """Run a node while the body runs. Raises OSError if its directory, its plug-ins' or an address can't be had."""
     log = NodeLog()
     with logs.tapped(log.append):
         async with _running(options, log) as node:
@@ -172,7 +172,7 @@ async def _running(options: NodeOptions, log: NodeLog) -> AsyncIterator[Running]
     await to_thread.run_sync(root.deactivate)  # what a node that was killed left mounted
     for controller in controllers(options, root):
         await host.add(controller, BUILT_IN)
-    await add_to(host, options.plugins)
+    await add_to(host, options.sources.load())
     served = serving(state, registry, options.addresses, host=host, transport=options.transport)
     boot_id, events, power, background = str(uuid.uuid4()), Events(), Power(), Background()
     sequences = Sequences(Sequencer(state, events, background), state, events, power)

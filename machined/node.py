@@ -66,7 +66,7 @@ def run(
             ways=tuple(Way) if activation == ANY_WAY else (Way(activation),),
             trust=policy_in(trust) if trust is not None else None,
             door=door,
-            plugins=sources.load(),
+            sources=sources,
             on_overdue=loops.leave,
         )
         parse_version(options.talos_version)

@@ -103,8 +103,6 @@ class Upgrade:
         async with self._state.watch_kind(ExtensionImage.kind()) as watch:
             task_status.started()
             async for event in watch:
-                if event.error is not None:
-                    raise event.error
                 image = event.resource
                 if isinstance(image, ExtensionImage) and (line := step_of(image)) != said.get(image.id):
                     said[image.id] = line

@@ -12,13 +12,10 @@ import pytest
 from resources.boot_status import BootStatus
 from resources.extension_plan import ExtensionPlan, PlanState
 from resources.extension_status import ExtensionStatus
-from talos._pb.machine.lifecycle_pb2 import InstallArtifactsSource, LifecycleServiceUpgradeRequest
-from talos._pb.machine.lifecycle_pb2 import LifecycleServiceUpgradeResponse as Response
 from tests.e2e.conftest import wait_for
 from tests.e2e.programs import PATIENCE_SECONDS, Node, machined_run
 from tests.scenarios.door import administrator
 from tests.talosctl import lifecycle
-from tests.talosctl.talosctl import LIFECYCLE
 
 HELLO, HELLO_ID = "oci:images:hello-v1.0.0", "000.oci-images-hello-v1.0.0"
 GVISOR, GVISOR_ID = "oci:images:gvisor-20220117.0-v1.0.0", "001.oci-images-gvisor-20220117.0-v1.0.0"
@@ -95,11 +92,10 @@ def test_a_node_killed_at_any_step_of_an_upgrade_boots_the_old_image_or_the_new_
 
 async def kill_in_an_upgrade(node: Node, site: Path, lines: int) -> None:
     """Begin an upgrade, and kill the node when it has told so much of it, or all."""
-    request = LifecycleServiceUpgradeRequest(source=InstallArtifactsSource(image_name=lifecycle.INSTALLER))
     with anyio.fail_after(PATIENCE_SECONDS):
         async with administrator(site).talosctl() as client:
             told = 0
-            async with aclosing(client.stream(f"{LIFECYCLE}/Upgrade", request, Response)) as answers:
+            async with aclosing(lifecycle.upgrade_answers(client)) as answers:
                 async for _ in answers:
                     told += 1
                     if told == lines:

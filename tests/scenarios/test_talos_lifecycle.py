@@ -149,6 +149,17 @@ async def test_a_refused_older_upgrade_is_told_in_its_events_and_the_node_goes_o
     assert await running(site) == ("0001", ["000.oci-images-first"])
 
 
+async def test_there_is_one_upgrade_at_a_time(site: Site, login: Login) -> None:
+    site.write_config(FIRST, "127.0.0.1:1/never/there:v1.0.0")  # tried for some seconds before it is given up
+
+    async with login.talosctl() as talosctl:
+        answers = lifecycle.upgrade_answers(talosctl)
+        await anext(answers)
+        with pytest.raises(CallFailed, match=r"^9: another installation/upgrade is already in progress$"):
+            await lifecycle.lifecycle_upgrade(talosctl)
+        await answers.aclose()
+
+
 async def test_a_rollback_boots_the_image_before(site: Site, login: Login) -> None:
     await ask_for(site, SECOND)
     await lifecycle.upgrade(login.talosctl)

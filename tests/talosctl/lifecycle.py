@@ -109,12 +109,8 @@ async def legacy_upgrade(connect: Connect, image: str = INSTALLER, *, stage: boo
 
 async def lifecycle_upgrade(client: Talosctl, image: str = INSTALLER) -> Sequence[str]:
     """The part of `talosctl upgrade` that installs: return what the node told. Raises UpgradeFailed."""
-    request = lifecycle_pb2.LifecycleServiceUpgradeRequest(
-        containerd=CONTAINERD, source=lifecycle_pb2.InstallArtifactsSource(image_name=image)
-    )
-    answers = client.stream(f"{LIFECYCLE}/Upgrade", request, lifecycle_pb2.LifecycleServiceUpgradeResponse)
     lines, codes = [], []
-    async for answer in answers:
+    async for answer in upgrade_answers(client, image):
         if answer.progress.HasField("message"):
             lines.append(answer.progress.message)
         else:
@@ -122,6 +118,16 @@ async def lifecycle_upgrade(client: Talosctl, image: str = INSTALLER) -> Sequenc
     if codes != [0]:
         raise UpgradeFailed("".join(lines), codes)
     return lines
+
+
+def upgrade_answers(
+    client: Talosctl, image: str = INSTALLER
+) -> AsyncGenerator[lifecycle_pb2.LifecycleServiceUpgradeResponse, None]:
+    """The call that installs; yields its answers."""
+    request = lifecycle_pb2.LifecycleServiceUpgradeRequest(
+        containerd=CONTAINERD, source=lifecycle_pb2.InstallArtifactsSource(image_name=image)
+    )
+    return client.stream(f"{LIFECYCLE}/Upgrade", request, lifecycle_pb2.LifecycleServiceUpgradeResponse)
 
 
 async def image_pull(client: Talosctl, image: str = INSTALLER) -> Sequence[image_pb2.ImageServicePullProgress]:
