@@ -58,9 +58,9 @@ class LifecycleService:
         yield _message(f"{image} is not used: what is installed are the extensions of the machine config")
         told = 0
         while True:
-            for line in upgrade.lines[told:]:
-                yield _message(line)
-            told = len(upgrade.lines)
+            while told < len(upgrade.lines):
+                told += 1
+                yield _message(upgrade.lines[told - 1])
             if upgrade.exit_code is not None:
                 break
             await upgrade.changed.wait()
