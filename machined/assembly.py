@@ -75,6 +75,7 @@ from resources.extension_status import ExtensionStatus
 from resources.machine_config import MachineConfig
 from resources.machine_status import MachineStatus
 from resources.member import Member
+from resources.pull_request import PullRequest
 from resources.registries_config import RegistriesConfig
 from resources.sequence_status import SequenceStatus
 from resources.upgrade_request import UpgradeRequest
@@ -106,6 +107,7 @@ RESOURCES: Final = (
     ExtensionPlan,
     ExtensionStatus,
     ExtensionService,
+    PullRequest,
     UpgradeRequest,
     BootImage,
     BootStatus,

@@ -37,8 +37,10 @@ class Candidate(msgspec.Struct, frozen=True):
 
     def waits_for(self, request: str) -> bool:
         """Tell whether it is still to be seen what an upgrade would install."""
-        moved = self.state is PlanState.STAGED and self.request != request and not Reference.parse(self.image).pinned
-        return moved or self.state is PlanState.PENDING
+        if self.state is PlanState.PENDING:
+            return True
+        fetched = self.manifest != ""
+        return self.request != request and not (fetched and Reference.parse(self.image).pinned)
 
 
 def candidate_of(wanted: ExtensionSpec, image: ExtensionImage | None, verdict: ExtensionManifest | None) -> Candidate:
@@ -49,14 +51,14 @@ def candidate_of(wanted: ExtensionSpec, image: ExtensionImage | None, verdict: E
     if image.spec.attempts:
         # While it is tried again after a failure, the failure is still what there is to say.
         state = PlanState.FAILED if image.spec.failed else PlanState.PENDING
-        return Candidate(id, reference, state, message=image.spec.why)
+        return Candidate(id, reference, state, message=image.spec.why, request=image.spec.request)
     manifest = image.spec.manifest
     if image.spec.state is FetchState.FETCHING:
         return Candidate(id, reference, PlanState.PENDING, message="is being fetched")
     if verdict is None or verdict.spec.manifest != manifest:
         return Candidate(id, reference, PlanState.PENDING, manifest, "is being validated")
     if verdict.spec.verdict is Verdict.INVALID:
-        return Candidate(id, reference, PlanState.FAILED, manifest, verdict.spec.problem)
+        return Candidate(id, reference, PlanState.FAILED, manifest, verdict.spec.problem, request=image.spec.request)
     metadata = Metadata.model_validate(verdict.spec.metadata.model_dump())
     staged = "activates with `machined upgrade`"
     return Candidate(id, reference, PlanState.STAGED, manifest, staged, metadata, image.spec.request)

@@ -7,8 +7,9 @@ once more by the upgrade that follows.
 
 from __future__ import annotations
 
+import secrets
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from typing import Final
 
 from google.protobuf.duration_pb2 import Duration
@@ -21,8 +22,10 @@ from cosi.state.core import WatchKindOptions
 from cosi.state.event import EventType
 from cosi.state.state import State
 from machined import upgrading
+from resources import pull_request
 from resources.extension_image import ExtensionImage, FetchState
 from resources.extension_spec import ExtensionSpec
+from resources.pull_request import PullRequest, PullRequestSpec
 from talos._pb.machine import image_pb2
 from talos._pb.machine.image_pb2 import ImageServicePullLayerProgress as LayerProgress
 
@@ -61,6 +64,9 @@ class ImagesService:
         begun = time.monotonic()
         said: dict[str, LayerProgress] = {}
         all_known = False
+        failures = {image.id: image.spec.attempts for image in await self._state.list(ExtensionImage)}
+        asked = PullRequestSpec(request=secrets.token_hex(8))
+        await self._state.modify(PullRequest.new(pull_request.ID, asked))
         options = WatchKindOptions(bootstrap_contents=True)
         async with self._state.watch_kind(ExtensionImage.kind(), options) as watch:
             async for event in watch:
@@ -73,19 +79,19 @@ class ImagesService:
                         said[image.id] = progress
                         yield _progress(image.id, progress, time.monotonic() - begun)
                 all_known = all_known or event.type is EventType.BOOTSTRAPPED
-                if all_known and done(await self._state.list(ExtensionSpec), await self._state.list(ExtensionImage)):
+                if all_known and await self._done(failures):
                     break
         yield frame(image_pb2.ImageServicePullResponse(name=wanted).SerializeToString())
 
-
-def done(wanted: Sequence[ExtensionSpec], images: Sequence[ExtensionImage]) -> bool:
-    """Tell whether all that is wanted is here. Raises Refusal if one of them can't be had."""
-    known = {image.id: image.spec for image in images}
-    here = [known.get(extension.id) for extension in wanted if not extension.metadata.tearing_down]
-    for image in here:
-        if image is not None and image.failed:
-            raise Refusal(Code.FAILED_PRECONDITION, f"error pulling image: {image.image}: {image.why}")
-    return all(image is not None and image.state is FetchState.READY for image in here)
+    async def _done(self, failures: Mapping[str, int]) -> bool:
+        """Tell whether all that is wanted is here; how often each had failed before does not count. Raises Refusal."""
+        known = {image.id: image.spec for image in await self._state.list(ExtensionImage)}
+        wanted = [item.id for item in await self._state.list(ExtensionSpec) if not item.metadata.tearing_down]
+        for id in wanted:
+            image = known.get(id)
+            if image is not None and image.failed and image.attempts > failures.get(id, 0):
+                raise Refusal(Code.FAILED_PRECONDITION, f"error pulling image: {image.image}: {image.why}")
+        return all(id in known and known[id].state is FetchState.READY for id in wanted)
 
 
 def progress_of(image: ExtensionImage, *, begun: bool) -> LayerProgress | None:

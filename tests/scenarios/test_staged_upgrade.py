@@ -9,6 +9,7 @@ from resources import boot_status
 from resources.boot_status import BootStatus
 from resources.extension_plan import PlanState
 from tests.scenarios.node import Site, active, until, until_active, until_planned, upgrade
+from tests.talos.extensions import archives
 
 pytestmark = pytest.mark.anyio
 
@@ -125,6 +126,20 @@ async def test_a_staged_rollback_waits_for_the_next_boot(site: Site) -> None:
         assert await active(state) == ["000.oci-images-second"]
     async with site.node() as state:
         await booted(state, "0001")
+
+
+async def test_an_upgrade_tries_once_more_what_could_not_be_had_and_looks_again_at_what_was_broken(site: Site) -> None:
+    bad = site.add_image("bad", archives.file("rootfs/boot/vmlinuz"))
+    site.write_config("oci:images:missing", bad)
+    async with site.node() as state:
+        await until_planned(state, 0, "oci:images:missing", lambda plan: plan.state is PlanState.FAILED)
+        await until_planned(state, 1, bad, lambda plan: plan.state is PlanState.FAILED)
+        site.add_good_image("missing")
+        site.add_good_image("bad")
+
+        answer = await upgrade(state, stage=True)
+
+        assert answer.outcome == "upgraded: 2 added, 0 removed, 0 changed, 0 kept; activates at the next boot"
 
 
 async def test_staging_what_runs_already_changes_nothing(site: Site) -> None:

@@ -203,6 +203,18 @@ async def test_a_pull_says_which_extension_cannot_be_had(site: Site, login: Logi
     assert refused.value.code == Code.FAILED_PRECONDITION
 
 
+async def test_a_pull_tries_once_more_what_could_not_be_had(site: Site, login: Login) -> None:
+    site.write_config(FIRST, "oci:images:missing")
+    async with site.state() as state:
+        await until_planned(state, 1, "oci:images:missing", lambda plan: plan.state is PlanState.FAILED)
+    site.add_good_image("missing")
+
+    async with login.talosctl() as talosctl:
+        progress = await lifecycle.image_pull(talosctl)
+
+    assert [each.layer_id for each in progress] == ["000.oci-images-first", "001.oci-images-missing"]
+
+
 async def test_a_shutdown_ends_the_node(site: Site, tmp_path: Path) -> None:
     async with site.living() as ended:
         await lifecycle.shutdown(administrator(tmp_path).talosctl)
