@@ -35,11 +35,11 @@ class Events:
         self._arrived = Wakeups()
         self._arrivals = 0
         self._followers = 0
-        self._closed = False
+        self.closed = False
 
     def publish(self, message: Message, actor: str = "") -> None:
         """Tell everybody, in the name of an actor if there is one; nobody any more once the log is closed."""
-        if self._closed:
+        if self.closed:
             return
         type_url = TYPE_URL.format(message.DESCRIPTOR.full_name)
         self.log.append(Event(self._ids.next(), actor, type_url, message.SerializeToString()))
@@ -51,7 +51,7 @@ class Events:
 
     def close(self) -> None:
         """End all followers once they have what there is: the node stops."""
-        self._closed = True
+        self.closed = True
         self._published.wake_all()
 
     async def follow(self, position: int) -> AsyncGenerator[Sequence[Event], None]:
@@ -65,7 +65,7 @@ class Events:
                 if events:
                     position += len(events)
                     yield events
-                elif self._closed:
+                elif self.closed:
                     return
                 else:
                     await self._published.wait()

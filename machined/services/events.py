@@ -32,6 +32,8 @@ class EventsService:
     async def _stream(self, request: bytes, _: Call) -> AsyncGenerator[Frames, None]:
         """Answer with Events, those of one actor if asked."""
         wanted = parse(machine_pb2.EventsRequest, request)
+        if self._events.closed:
+            raise Refusal(Code.UNAVAILABLE, "the node is about to end")  # its past is not what comes after that
         # The position is taken before the first message is: what happens once a client has it is never missed.
         position = start(self._events.log, wanted)
         yield _framed(Event(self._events.new_id(), wanted.with_actor_id, "", b""))

@@ -63,14 +63,27 @@ async def test_a_client_hears_of_one_actor_alone_if_it_asks_for_that_after_an_em
     events = Events()
     for task, actor in (("a", "me"), ("b", "somebody"), ("c", "me")):
         events.publish(TaskEvent(task=task), actor)
-    events.close()
     stream = EventsService(events).service.server_streaming["Events"]
 
     request = EventsRequest(tail_events=-1, with_actor_id="me").SerializeToString()
-    frames = [answer async for answer in stream(request, Call())]
+    answers = stream(request, Call())
+    frames = [await anext(answers)]
+    events.close()
+    frames += [answer async for answer in answers]
 
     hello, *told = [
         Told.FromString(message) for each in frames if isinstance(each, bytes) for message in messages(each)
     ]
     assert (hello.data.type_url, hello.data.value, hello.actor_id) == ("", b"", "me")
     assert [TaskEvent.FromString(event.data.value).task for event in told] == ["a", "c"]
+
+
+@pytest.mark.anyio
+async def test_a_node_that_is_about_to_end_tells_nobody_of_its_past() -> None:
+    events = Events()
+    events.close()
+
+    with pytest.raises(Refusal) as refused:
+        await anext(EventsService(events).service.server_streaming["Events"](b"", Call()))
+
+    assert refused.value.code is Code.UNAVAILABLE
