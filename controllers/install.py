@@ -134,17 +134,16 @@ class InstallController(Controller):
         if any(candidate.waits_for(asked.spec.request) for candidate in candidates):
             return installed  # the answer comes when all have been looked up again, and passed or failed
         failed = [candidate for candidate in candidates if candidate.state is PlanState.FAILED]
+        new = None
         if failed:
             outcome = f"upgrade refused, nothing was changed: {failed[0].id}: {failed[0].message}"
         else:
             try:
                 new = await self._install(candidates, installed.name)
+                outcome = _outcome(installed, new)
             except (BootImageError, OSError) as error:
                 outcome = f"upgrade failed, nothing was changed: {error}"
-            else:
-                outcome = _outcome(installed, new)
-                return await self._answer(runtime, installed, new, asked.spec, outcome)
-        return await self._answer(runtime, installed, None, asked.spec, outcome)
+        return await self._answer(runtime, installed, new, asked.spec, outcome)
 
     async def _roll_back(self, runtime: Runtime, installed: Installed, asked: UpgradeRequestSpec) -> Installed:
         known = await runtime.find(BootImage, boot_image.ID)
@@ -160,7 +159,7 @@ class InstallController(Controller):
     async def _answer(
         self, runtime: Runtime, running: Installed, new: Installed | None, asked: UpgradeRequestSpec, outcome: str
     ) -> Installed:
-        """Say what came of a request, whose image boots next; return the image that is to run now."""
+        """Say what came of a request, `new` if it was granted; return the image that is to run now."""
         known = await runtime.find(BootImage, boot_image.ID)
         if new is None:
             name, following = running.name, known.spec.next if known is not None else ""
@@ -169,7 +168,7 @@ class InstallController(Controller):
             outcome += "; activates at the next boot"
         else:
             name, following = new.name, ""
-        runtime.log.info("upgrade", granted=new is not None, outcome=outcome)
+        runtime.log.info("rollback" if asked.rollback else "upgrade", granted=new is not None, outcome=outcome)
         answer = BootImageSpec(
             name=name, next=following, request=asked.request, upgraded=new is not None, outcome=outcome
         )

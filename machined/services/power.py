@@ -81,5 +81,5 @@ class PowerService:
 
 def _actor(what: str) -> str:
     actor = str(uuid.uuid4())
-    _log.info(f"{what} was asked for", actor=actor)
+    _log.info("asked for", sequence=what, actor=actor)
     return actor
