@@ -213,15 +213,13 @@ class Tracker:
 
 
 async def boot_id(client: Talosctl) -> str:
-    """Return the node's boot id; empty where it may not be read, or is not served."""
-    request = machine_pb2.ReadRequest(path=BOOT_ID)
+    """Return the node's boot id; empty where it may not be read."""
     try:
-        parts = [part.bytes async for part in client.stream(f"{MACHINE}/Read", request, common_pb2.Data)]
+        return (await client.read(BOOT_ID)).decode().strip()
     except CallFailed as error:
-        if error.code in (Code.PERMISSION_DENIED, Code.UNIMPLEMENTED):
+        if error.code == Code.PERMISSION_DENIED:
             return ""
         raise
-    return b"".join(parts).decode().strip()
 
 
 def _ready(said: Message) -> bool:
