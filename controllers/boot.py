@@ -33,12 +33,14 @@ class BootController(Controller):
             image = await runtime.find(BootImage, boot_image.ID)
             status = await runtime.find(BootStatus, boot_status.ID)
             active = status.spec if status is not None else BootStatusSpec()
-            if image is None or (active.image == image.spec.name and not active.problem):
+            if image is None or not image.spec.name:
+                continue
+            if active.image == image.spec.name and not active.problem:
+                following = active.model_copy(update={"next": image.spec.next})
+                await runtime.modify(BootStatus.new(boot_status.ID, following))
                 continue
             try:
-                installed = await to_thread.run_sync(self._slots.current)
-                if installed is None or installed.name != image.spec.name:
-                    continue
+                installed = await to_thread.run_sync(self._slots.load, image.spec.name)
                 activated = await to_thread.run_sync(self._boot, installed)
             except (ActivationError, BootImageError, OSError) as error:
                 failed = active.model_copy(update={"problem": str(error), "failed": image.spec.name})
@@ -47,8 +49,9 @@ class BootController(Controller):
             root, how = str(self._root.path), str(activated)
             count = len(installed.layers)
             runtime.log.info("booted", image=installed.name, extensions=count, root=root, activation=how)
-            fallback = image.spec.fallback
-            spec = BootStatusSpec(image=installed.name, root=root, activation=how, fallback=fallback)
+            spec = BootStatusSpec(
+                image=installed.name, root=root, activation=how, fallback=image.spec.fallback, next=image.spec.next
+            )
             await runtime.modify(BootStatus.new(boot_status.ID, spec))
 
     def _boot(self, image: Installed) -> Activated:

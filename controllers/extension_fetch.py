@@ -2,8 +2,9 @@
 
 A few are fetched at once, so a registry that does not answer holds up nobody else. A fetch that fails is tried again
 with backoff, for ever: a missing tag may be pushed, a registry may come back. It is tried again at once when the
-config says something else of registries, and not before a registry wants to be asked again. An upgrade asks again
-where each tag points, as it may have moved; what a digest pins is not asked for twice.
+config says something else of registries, or somebody asks for a pull or an upgrade, and not before a registry wants to
+be asked again. An upgrade asks again where each tag points, as it may have moved; what a digest pins is not asked for
+twice.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ from cosi.controller.outcome import Retry
 from cosi.controller.qcontroller import QController
 from cosi.controller.qruntime import QRuntime
 from cosi.resource.metadata import Metadata, Pointer
-from resources import registries_config, upgrade_request
+from resources import pull_request, registries_config, upgrade_request
 from resources.extension_image import ExtensionImage, ExtensionImageSpec, FetchState
 from resources.extension_spec import ExtensionSpec
+from resources.pull_request import PullRequest
 from resources.registries_config import RegistriesConfig
 from resources.upgrade_request import UpgradeRequest
 from talos.extensions.blobs import BlobStore
@@ -51,6 +53,7 @@ class ExtensionFetchController(QController):
         primary(ExtensionSpec),
         mapped_destroy_ready(ExtensionImage),
         mapped(UpgradeRequest, id=upgrade_request.ID),
+        mapped(PullRequest, id=pull_request.ID),
         mapped(RegistriesConfig, id=registries_config.ID),
     )
     outputs = (exclusive(ExtensionImage),)
@@ -91,9 +94,9 @@ class ExtensionFetchController(QController):
         known = await runtime.find(ExtensionImage, item.id)
         before = known.spec if known is not None else ExtensionImageSpec(image=extension.spec.image)
         asked = await runtime.find(UpgradeRequest, upgrade_request.ID)
-        pinned = Reference.parse(before.image).pinned
-        request = asked.spec.request if asked is not None and not pinned else before.request
-        if before.state is not FetchState.READY or before.request != request:
+        request = asked.spec.request if asked is not None else before.request
+        moved = before.request != request and not Reference.parse(before.image).pinned
+        if before.state is not FetchState.READY or moved:
             async with runtime.until_teardown(item):
                 await self._fetch(runtime, extension, before.model_copy(update={"state": FetchState.FETCHING}), request)
 
@@ -105,7 +108,7 @@ class ExtensionFetchController(QController):
             try:
                 pulled = await self._pull(runtime, extension, status, held)
             except (PullError, InvalidCredentials, OSError) as error:
-                await _publish(runtime, extension.id, _failed(status, error))
+                await _publish(runtime, extension.id, _failed(status, error, request))
                 if isinstance(error, PullError) and error.retry_after is not None:
                     runtime.requeue_after(error.retry_after)
                 raise Retry(str(error)) from error
@@ -177,7 +180,9 @@ async def _publish(runtime: QRuntime, id: str, spec: ExtensionImageSpec) -> None
     await runtime.modify(ExtensionImage.new(id, spec))
 
 
-def _failed(before: ExtensionImageSpec, error: PullError | InvalidCredentials | OSError) -> ExtensionImageSpec:
+def _failed(
+    before: ExtensionImageSpec, error: PullError | InvalidCredentials | OSError, request: str
+) -> ExtensionImageSpec:
     if isinstance(error, PullError):
         soon = error.retry_after is None or error.retry_after <= MAX_AWAITED_SECONDS
         problem, remedy, passing = error.problem, error.remedy, error.transient and soon
@@ -192,6 +197,7 @@ def _failed(before: ExtensionImageSpec, error: PullError | InvalidCredentials | 
         remedy=remedy,
         attempts=before.attempts + 1,
         passing=passing,
+        request=request,
     )
 
 

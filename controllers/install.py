@@ -2,16 +2,16 @@
 
 The first start installs what is valid, as soon as each extension has either passed or failed: a node with some of its
 extensions is better than one with none. An upgrade is all or nothing, because it could take away what runs: while one
-extension is not valid, it is refused, and the node goes on with what it has. The plan always says how desired, staged
-and active differ, and why. An image that does not boot gives way to the one before it.
+extension is not valid, it is refused, and the node goes on with what it has. One that is only to be staged is complete
+on disk and boots when the node starts again; until then the node runs what it ran. The plan always says how desired,
+staged and active differ, and why. An image that does not boot gives way to the one before it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from contextlib import suppress
 
-import msgspec
 from anyio import to_thread
 
 from cosi.controller.controller import Controller
@@ -20,40 +20,17 @@ from cosi.controller.runtime import Runtime
 from resources import boot_image, boot_status, machine_config, upgrade_request
 from resources.boot_image import BootImage, BootImageSpec
 from resources.boot_status import BootStatus
-from resources.extension_image import ExtensionImage, FetchState
-from resources.extension_manifest import ExtensionManifest, Verdict
-from resources.extension_plan import ExtensionPlan, ExtensionPlanSpec, PlanState
+from resources.candidate import Candidate, candidate_of, plans
+from resources.extension_image import ExtensionImage
+from resources.extension_manifest import ExtensionManifest
+from resources.extension_plan import ExtensionPlan, PlanState
 from resources.extension_spec import ExtensionSpec
 from resources.machine_config import MachineConfig
-from resources.upgrade_request import UpgradeRequest
+from resources.upgrade_request import UpgradeRequest, UpgradeRequestSpec
 from talos.extensions.blobs import BlobStore
 from talos.extensions.bootimage import BootImage as Installed
 from talos.extensions.bootimage import BootImageError, BootLayer
-from talos.extensions.manifest import Metadata
-from talos.extensions.reference import Reference
 from talos.extensions.slots import Slots
-
-PASSING_ATTEMPTS: Final = 5
-"""How often a fetch may fail for a reason that may go away before nobody waits for it: some four seconds."""
-
-
-class Candidate(msgspec.Struct, frozen=True):
-    """A desired extension, and how far it has come."""
-
-    id: str
-    image: str
-    state: PlanState
-    manifest: str = ""
-    message: str = ""
-    metadata: Metadata | None = None
-    """Set if the extension is valid."""
-    request: str = ""
-    """The upgrade for which the image was last looked up."""
-
-    def waits_for(self, request: str) -> bool:
-        """Tell whether it is still to be seen what an upgrade would install."""
-        moved = self.state is PlanState.STAGED and self.request != request and not Reference.parse(self.image).pinned
-        return moved or self.state is PlanState.PENDING
 
 
 class InstallController(Controller):
@@ -88,18 +65,21 @@ class InstallController(Controller):
             if installed is not None:
                 installed = await self._upgrade_if_asked(runtime, candidates, installed)
                 await self._publish(runtime, installed)
+            upcoming = await self._upcoming(runtime)
             async with runtime.tracked_outputs(ExtensionPlan):
-                for plan in plans(candidates, installed):
+                for plan in plans(candidates, installed, upcoming):
                     await runtime.modify(plan)
 
     async def _bootable(self, runtime: Runtime) -> Installed | None:
-        """Return the image that is to boot; the one before where it is damaged, or did not come up healthy."""
-        name = await to_thread.run_sync(self._slots.current_name)
+        """Return the image that is to run; the other where it is damaged, or did not come up healthy."""
+        known = await runtime.find(BootImage, boot_image.ID)
+        told = known.spec.name if known is not None else None
+        name = told or await to_thread.run_sync(self._slots.current_name)
         status = await runtime.find(BootStatus, boot_status.ID)
         if name is None:
             return None
         try:
-            installed = await to_thread.run_sync(self._slots.current)
+            installed = await to_thread.run_sync(self._slots.load, name)
             if status is None or status.spec.failed != name:
                 return installed
             reason = status.spec.problem
@@ -112,8 +92,18 @@ class InstallController(Controller):
             return installed
         runtime.log.warning("fell back", image=other.name, given_up=name, reason=reason)
         fallback = f"{name} was given up for {other.name}: {reason}"
-        await runtime.modify(BootImage.new(boot_image.ID, BootImageSpec()), _updating(fallback=fallback))
+        await runtime.modify(
+            BootImage.new(boot_image.ID, BootImageSpec()), _updating(name=other.name, next="", fallback=fallback)
+        )
         return other
+
+    async def _upcoming(self, runtime: Runtime) -> Installed | None:
+        """Return the image that boots when the node starts again, where it is another one than runs, and whole."""
+        known = await runtime.find(BootImage, boot_image.ID)
+        if known is not None and known.spec.next:
+            with suppress(BootImageError):
+                return await to_thread.run_sync(self._slots.load, known.spec.next)
+        return None
 
     async def _publish(self, runtime: Runtime, installed: Installed) -> None:
         rename = _updating(name=installed.name, warnings=installed.warnings)
@@ -124,7 +114,7 @@ class InstallController(Controller):
             return None
         left_out = [candidate.id for candidate in candidates if candidate.state is PlanState.FAILED]
         try:
-            installed = await self._install(candidates)
+            installed = await self._install(candidates, None)
         except (BootImageError, OSError) as error:
             outcome = f"the extensions could not be installed: {error}"
             await runtime.modify(BootImage.new(boot_image.ID, BootImageSpec()), _updating(outcome=outcome))
@@ -140,78 +130,62 @@ class InstallController(Controller):
         if asked is None or (known is not None and known.spec.request == asked.spec.request):
             return installed
         if asked.spec.rollback:
-            return await self._roll_back(runtime, installed, asked.spec.request)
+            return await self._roll_back(runtime, installed, asked.spec)
         if any(candidate.waits_for(asked.spec.request) for candidate in candidates):
             return installed  # the answer comes when all have been looked up again, and passed or failed
         failed = [candidate for candidate in candidates if candidate.state is PlanState.FAILED]
-        upgraded = False
+        new = None
         if failed:
             outcome = f"upgrade refused, nothing was changed: {failed[0].id}: {failed[0].message}"
         else:
             try:
-                before, installed = installed, await self._install(candidates)
+                new = await self._install(candidates, installed.name)
+                outcome = _outcome(installed, new)
             except (BootImageError, OSError) as error:
                 outcome = f"upgrade failed, nothing was changed: {error}"
-            else:
-                upgraded = True
-                outcome = _outcome(before, installed)
-        runtime.log.info("upgrade", upgraded=upgraded, outcome=outcome)
-        answer = BootImageSpec(name=installed.name, request=asked.spec.request, upgraded=upgraded, outcome=outcome)
-        await runtime.modify(BootImage.new(boot_image.ID, answer))
-        return installed
+        return await self._answer(runtime, installed, new, asked.spec, outcome)
 
-    async def _roll_back(self, runtime: Runtime, installed: Installed, request: str) -> Installed:
-        other = await to_thread.run_sync(self._slots.other)
+    async def _roll_back(self, runtime: Runtime, installed: Installed, asked: UpgradeRequestSpec) -> Installed:
+        known = await runtime.find(BootImage, boot_image.ID)
+        boots = known.spec.next if known is not None and known.spec.next else installed.name
+        other = await to_thread.run_sync(self._slots.other_than, boots)
         if other is None:
             outcome = "rollback refused, nothing was changed: there is no other image to boot"
         else:
             await to_thread.run_sync(self._slots.select, other.name)
-            outcome = f"rolled back from {installed.name} to {other.name}"
-        runtime.log.info("rollback", outcome=outcome)
-        name = (other or installed).name
-        answer = BootImageSpec(name=name, request=request, upgraded=other is not None, outcome=outcome)
-        await runtime.modify(BootImage.new(boot_image.ID, answer))
-        return other or installed
+            outcome = f"rolled back from {boots} to {other.name}"
+        return await self._answer(runtime, installed, other, asked, outcome)
 
-    async def _install(self, candidates: Sequence[Candidate]) -> Installed:
+    async def _answer(
+        self, runtime: Runtime, running: Installed, new: Installed | None, asked: UpgradeRequestSpec, outcome: str
+    ) -> Installed:
+        """Say what came of a request, `new` if it was granted; return the image that is to run now."""
+        known = await runtime.find(BootImage, boot_image.ID)
+        if new is None:
+            name, following = running.name, known.spec.next if known is not None else ""
+        elif asked.stage and new.name != running.name:
+            name, following = running.name, new.name
+            outcome += "; activates at the next boot"
+        else:
+            name, following = new.name, ""
+        runtime.log.info("rollback" if asked.rollback else "upgrade", granted=new is not None, outcome=outcome)
+        answer = BootImageSpec(
+            name=name, next=following, request=asked.request, upgraded=new is not None, outcome=outcome
+        )
+        await runtime.modify(BootImage.new(boot_image.ID, answer))
+        return running if new is None or following else new
+
+    async def _install(self, candidates: Sequence[Candidate], active: str | None) -> Installed:
         layers = [
             BootLayer(each.id, each.image, each.manifest, each.metadata)
             for each in candidates
             if each.metadata is not None
         ]
-        return await to_thread.run_sync(self._slots.install, layers, self._store)
+        return await to_thread.run_sync(self._slots.install, layers, self._store, active)
 
 
 def _updating(**changes: object) -> Callable[[BootImage], BootImage]:
     return lambda image: image.with_spec(image.spec.model_copy(update=changes))
-
-
-def plans(candidates: Sequence[Candidate], installed: Installed | None) -> Sequence[ExtensionPlan]:
-    """Return what the next upgrade would do with each extension, wanted or installed. Pure."""
-    layers = installed.layers if installed else ()
-    running = {layer.extension_id: layer.manifest_digest for layer in layers}
-    result = []
-    for candidate in candidates:
-        state, message = candidate.state, candidate.message
-        if state is PlanState.STAGED and running.get(candidate.id) == candidate.manifest:
-            state, message = PlanState.ACTIVE, ""
-        spec = ExtensionPlanSpec(
-            image=candidate.image,
-            state=state,
-            wanted=candidate.manifest,
-            running=running.get(candidate.id, ""),
-            message=message,
-        )
-        result.append(ExtensionPlan.new(candidate.id, spec))
-    wanted = {candidate.id for candidate in candidates}
-    for layer in layers:
-        if layer.extension_id not in wanted:
-            message = "no longer in the config; stays active until `machined upgrade`"
-            spec = ExtensionPlanSpec(
-                image=layer.image, state=PlanState.REMOVED, running=layer.manifest_digest, message=message
-            )
-            result.append(ExtensionPlan.new(layer.extension_id, spec))
-    return result
 
 
 async def _candidates(runtime: Runtime) -> Sequence[Candidate]:
@@ -219,31 +193,9 @@ async def _candidates(runtime: Runtime) -> Sequence[Candidate]:
     images = {item.id: item for item in await runtime.list(ExtensionImage)}
     verdicts = {item.id: item for item in await runtime.list(ExtensionManifest)}
     return [
-        _candidate(item, images.get(item.id), verdicts.get(item.id))
+        candidate_of(item, images.get(item.id), verdicts.get(item.id))
         for item in sorted(wanted, key=lambda item: item.spec.index)
     ]
-
-
-def _candidate(wanted: ExtensionSpec, image: ExtensionImage | None, verdict: ExtensionManifest | None) -> Candidate:
-    id, reference = wanted.id, wanted.spec.image
-    if image is None:
-        return Candidate(id, reference, PlanState.PENDING, message="waits to be fetched")
-    if image.spec.attempts:
-        # While it is tried again after a failure, the failure is still what there is to say.
-        settled = not image.spec.passing or image.spec.attempts >= PASSING_ATTEMPTS
-        remedy = f" ({image.spec.remedy})" if image.spec.remedy else ""
-        state = PlanState.FAILED if settled else PlanState.PENDING
-        return Candidate(id, reference, state, message=f"{image.spec.problem}{remedy}")
-    manifest = image.spec.manifest
-    if image.spec.state is FetchState.FETCHING:
-        return Candidate(id, reference, PlanState.PENDING, message="is being fetched")
-    if verdict is None or verdict.spec.manifest != manifest:
-        return Candidate(id, reference, PlanState.PENDING, manifest, "is being validated")
-    if verdict.spec.verdict is Verdict.INVALID:
-        return Candidate(id, reference, PlanState.FAILED, manifest, verdict.spec.problem)
-    metadata = Metadata.model_validate(verdict.spec.metadata.model_dump())
-    staged = "activates with `machined upgrade`"
-    return Candidate(id, reference, PlanState.STAGED, manifest, staged, metadata, image.spec.request)
 
 
 def _outcome(before: Installed, after: Installed) -> str:

@@ -20,13 +20,14 @@ from controllers.extension_service import ExtensionServiceController
 from controllers.extension_status import ExtensionStatusController
 from controllers.extension_validate import ExtensionValidateController
 from controllers.install import InstallController
+from controllers.machine_status import MachineStatusController
 from controllers.member import MemberController
 from cosi import logs
 from cosi.controller.controller import Controller
 from cosi.controller.host import Host
 from cosi.controller.qcontroller import QController
 from cosi.plugins.hosting import add_to
-from cosi.plugins.loading import Plugin
+from cosi.plugins.sources import Sources
 from cosi.resource import meta
 from cosi.resource.controllers import ControllerDefinition
 from cosi.resource.registry import Registry
@@ -37,17 +38,27 @@ from cosi.state.memory.state import MemoryState
 from cosi.state.registration import announce
 from cosi.state.state import State
 from machined import access, alone, door
+from machined.background import Background
 from machined.door import DoorOptions
+from machined.event_sources import publish_changes
+from machined.events import Events
 from machined.members import members
 from machined.node_log import NodeLog
+from machined.power import Power
+from machined.sequencer import Sequencer
+from machined.sequences import Sequences
 from machined.services import talos_api
 from machined.services.archive import ArchiveService
 from machined.services.containers import ContainersService
 from machined.services.disk_usage import DiskUsageService
+from machined.services.events import EventsService
 from machined.services.files import FilesService
 from machined.services.identity import IdentityService
+from machined.services.images import ImagesService
 from machined.services.inspect import InspectService
+from machined.services.lifecycle import LifecycleService
 from machined.services.logs import LogsService
+from machined.services.power import PowerService
 from machined.services.service_list import ServiceListService
 from machined.services.usage import UsageService
 from resources import names
@@ -62,8 +73,11 @@ from resources.extension_service import ExtensionService
 from resources.extension_spec import ExtensionSpec
 from resources.extension_status import ExtensionStatus
 from resources.machine_config import MachineConfig
+from resources.machine_status import MachineStatus
 from resources.member import Member
+from resources.pull_request import PullRequest
 from resources.registries_config import RegistriesConfig
+from resources.sequence_status import SequenceStatus
 from resources.upgrade_request import UpgradeRequest
 from talos.extensions.activation import ActiveRoot, Way
 from talos.extensions.blobs import BlobStore
@@ -93,11 +107,26 @@ RESOURCES: Final = (
     ExtensionPlan,
     ExtensionStatus,
     ExtensionService,
+    PullRequest,
     UpgradeRequest,
     BootImage,
     BootStatus,
     Member,
+    SequenceStatus,
+    MachineStatus,
 )
+
+
+class Running(msgspec.Struct, frozen=True):
+    """One start of a node: what it holds, until its power is thrown.
+
+    `boot_id` is another one at each start, as a kernel's is. `door` is where others on the network get in, if they do.
+    """
+
+    state: State
+    boot_id: str
+    power: Power
+    door: Address | None
 
 
 class NodeOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,21 +150,21 @@ class NodeOptions(msgspec.Struct, frozen=True, kw_only=True):
     ways: Sequence[Way] = tuple(Way)
     trust: TrustPolicy | None = None
     door: DoorOptions | None = None
-    plugins: Sequence[Plugin] = ()
+    sources: Sources = Sources(entry_points=False)
     on_overdue: Callable[[], None] | None = None
 
 
 @asynccontextmanager
-async def running(options: NodeOptions) -> AsyncIterator[State]:
-    """Run a node while the body runs. Raises OSError if its directory or an address can't be had."""
+async def running(options: NodeOptions) -> AsyncIterator[Running]:
+    """Run a node while the body runs. Raises OSError if its directory, its plug-ins' or an address can't be had."""
     log = NodeLog()
     with logs.tapped(log.append):
-        async with _running(options, log) as state:
-            yield state
+        async with _running(options, log) as node:
+            yield node
 
 
 @asynccontextmanager
-async def _running(options: NodeOptions, log: NodeLog) -> AsyncIterator[State]:
+async def _running(options: NodeOptions, log: NodeLog) -> AsyncIterator[Running]:
     options.state.mkdir(mode=alone.DIRECTORY_MODE, parents=True, exist_ok=True)
     registry = Registry(RESOURCES)
     state = State(MemoryState())
@@ -145,14 +174,20 @@ async def _running(options: NodeOptions, log: NodeLog) -> AsyncIterator[State]:
     await to_thread.run_sync(root.deactivate)  # what a node that was killed left mounted
     for controller in controllers(options, root):
         await host.add(controller, BUILT_IN)
-    await add_to(host, options.plugins)
+    await add_to(host, options.sources.load())
     served = serving(state, registry, options.addresses, host=host, transport=options.transport)
+    boot_id, events, power, background = str(uuid.uuid4()), Events(), Power(), Background()
+    sequences = Sequences(Sequencer(state, events, background), state, events, power)
     services = [
         IdentityService(
             hostname=options.hostname, talos_version=options.talos_version, runs_on=options.platform
         ).service,
+        EventsService(events).service,
+        PowerService(state, sequences).service,
+        LifecycleService(state, background).service,
+        ImagesService(state).service,
         InspectService(state).service,
-        FilesService(state, boot_id=str(uuid.uuid4())).service,
+        FilesService(state, boot_id=boot_id).service,
         ArchiveService(state).service,
         DiskUsageService(state).service,
         ServiceListService(state).service,
@@ -161,9 +196,17 @@ async def _running(options: NodeOptions, log: NodeLog) -> AsyncIterator[State]:
         UsageService(Path("/")).service,
     ]
     try:
-        async with served, _door(options, state, registry, services), anyio.create_task_group() as tasks:
+        async with (
+            served,
+            _door(options, state, registry, services) as listening,
+            anyio.create_task_group() as tasks,
+        ):
+            tasks.start_soon(publish_changes, state, events)
+            sequences.boot()
+            await tasks.start(background.run)
             await tasks.start(host.run)
-            yield state
+            yield Running(state, boot_id=boot_id, power=power, door=listening)
+            events.close()
             log.close()
             tasks.cancel_scope.cancel()
     finally:
@@ -174,13 +217,13 @@ async def _running(options: NodeOptions, log: NodeLog) -> AsyncIterator[State]:
 @asynccontextmanager
 async def _door(
     options: NodeOptions, state: State, registry: Registry, services: Sequence[Service]
-) -> AsyncIterator[None]:
+) -> AsyncIterator[Address | None]:
     if options.door is None:
-        yield
+        yield None
         return
     served = [access.state_service(state, registry), *map(access.guarded, talos_api.complete(services))]
-    async with door.opened(options.door, options.state / "pki", served, hostname=options.hostname):
-        yield
+    async with door.opened(options.door, options.state / "pki", served, hostname=options.hostname) as taken:
+        yield taken
 
 
 def controllers(options: NodeOptions, root: ActiveRoot) -> Sequence[Controller | QController]:
@@ -198,4 +241,5 @@ def controllers(options: NodeOptions, root: ActiveRoot) -> Sequence[Controller |
         ExtensionStatusController(),
         ExtensionServiceController(),
         MemberController(members(options.hostname, options.talos_version, options.door)),
+        MachineStatusController(),
     )

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from socket import gethostname
 from typing import Final
 
 import anyio
 import click
+import msgspec
 import structlog
+from anyio.abc import TaskStatus
 
 from cosi import logs, loops
 from cosi.plugins.sources import Sources
@@ -21,6 +24,7 @@ from machined.alone import alone_in
 from machined.assembly import DEFAULT_TALOS_VERSION, NodeOptions, running
 from machined.door import DoorOptions
 from machined.login import parse_endpoint
+from machined.power import Ending, Power
 from machined.pulling import policy_in
 from talos.extensions.activation import Way
 from talos.extensions.initramfs import InitramfsError, check
@@ -62,7 +66,7 @@ def run(
             ways=tuple(Way) if activation == ANY_WAY else (Way(activation),),
             trust=policy_in(trust) if trust is not None else None,
             door=door,
-            plugins=sources.load(),
+            sources=sources,
             on_overdue=loops.leave,
         )
         parse_version(options.talos_version)
@@ -99,7 +103,21 @@ def door(
 async def _run(options: NodeOptions) -> None:
     # Signals are received until the very end: an impatient second Ctrl-C must not cut the shutdown short.
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async with running(options):
+        await live(options, signals)
+
+
+async def live(
+    options: NodeOptions,
+    signals: AsyncIterator[signal.Signals],
+    *,
+    task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
+) -> None:
+    """Run a node, and start it again as often as it reboots, until it is shut down or a signal comes.
+
+    Each start is one of its own: nothing is left of the one before but what is in the node's directory, and its port.
+    """
+    for start in itertools.count():
+        async with running(options) as node, anyio.create_task_group() as tasks:
             _log.info(
                 "node is running",
                 config=str(options.config),
@@ -107,7 +125,22 @@ async def _run(options: NodeOptions) -> None:
                 socket=str(options.addresses[0]),
                 talos=options.talos_version,
                 platform=str(options.platform),
+                boot=node.boot_id,
             )
-            async for received in signals:
-                _log.info("stopping", signal=received.name)
-                break
+            if start == 0:
+                task_status.started()
+            tasks.start_soon(_stop_on_signal, signals, node.power)
+            ending = await node.power.ended()
+            tasks.cancel_scope.cancel()
+        if ending is Ending.SHUTDOWN:
+            return
+        _log.info("starting again")
+        if options.door is not None and node.door is not None:
+            listening = msgspec.structs.replace(options.door, listen=node.door)  # logins name the port
+            options = msgspec.structs.replace(options, door=listening)
+
+
+async def _stop_on_signal(signals: AsyncIterator[signal.Signals], power: Power) -> None:
+    async for received in signals:
+        _log.info("stopping", signal=received.name)
+        power.end(Ending.SHUTDOWN)

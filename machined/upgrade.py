@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import sys
 from collections.abc import Sequence
 from typing import Final
@@ -14,18 +13,14 @@ from cosi.resource.registry import Registry
 from cosi.rpc import address
 from cosi.rpc.remote.state import connected
 from cosi.state import errors
-from cosi.state.event import Event
 from cosi.state.state import State
-from resources import boot_image, upgrade_request
+from machined.upgrading import UPGRADE_SECONDS, ask, request
 from resources.boot_image import BootImage
 from resources.extension_plan import ExtensionPlan, PlanState
-from resources.upgrade_request import UpgradeRequest, UpgradeRequestSpec
+from resources.upgrade_request import UpgradeRequest
 
 _IN_THE_WAY: Final = frozenset({PlanState.PENDING, PlanState.FAILED})
 """An upgrade waits for the ones and is refused for the others."""
-
-UPGRADE_SECONDS: Final = 600.0
-"""How long an upgrade may take, the fetching of images included."""
 
 
 def run(server: str | None, *, dry_run: bool = False, rollback: bool = False) -> None:
@@ -71,17 +66,6 @@ def _line(plan: ExtensionPlan) -> str:
 
 
 async def _ask(where: address.Address, rollback: bool) -> tuple[str, bool]:
-    request = secrets.token_hex(8)
     async with connected(where, Registry((UpgradeRequest, BootImage))) as remote:
-        state = State(remote)
-        with anyio.fail_after(UPGRADE_SECONDS):
-            spec = UpgradeRequestSpec(request=request, rollback=rollback)
-            await state.modify(UpgradeRequest.new(upgrade_request.ID, spec))
-
-            def answered(event: Event) -> bool:
-                resource = event.resource
-                return isinstance(resource, BootImage) and resource.spec.request == request
-
-            answer = await state.watch_for(BootImage.pointer_to(boot_image.ID), answered)
-    assert isinstance(answer.resource, BootImage)
-    return answer.resource.spec.outcome, answer.resource.spec.upgraded
+        answer = await ask(State(remote), request(rollback=rollback))
+    return answer.outcome, answer.upgraded

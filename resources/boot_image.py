@@ -1,4 +1,4 @@
-"""BootImage: the boot image the node is to run, and what came of the last upgrade."""
+"""BootImage: the boot image the node is to run, the one it boots next, and what came of the last upgrade."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ class BootImageSpec(Spec):
 
     `request` is the one that was dealt with, `upgraded` whether it was granted, `outcome` the answer in words.
     `fallback` says which image was given up, and why; `warnings` which files of extensions hide those of others.
+    `next` is the image that boots when the node starts again, empty where that is the one that it is to run now.
     """
 
     name: str = field(1, default="")
@@ -25,6 +26,7 @@ class BootImageSpec(Spec):
     outcome: str = field(4, default="", omit_empty=True)
     fallback: str = field(5, default="", omit_empty=True)
     warnings: tuple[str, ...] = field(6, default=(), omit_empty=True)
+    next: str = field(7, default="", omit_empty=True)
 
 
 class BootImage(Resource[BootImageSpec]):
@@ -35,6 +37,7 @@ class BootImage(Resource[BootImageSpec]):
         default_namespace=names.RUNTIME,
         columns=(
             PrintColumn("Name", "{.name}"),
+            PrintColumn("Next", "{.next}"),
             PrintColumn("Outcome", "{.outcome}"),
             PrintColumn("Fallback", "{.fallback}"),
         ),

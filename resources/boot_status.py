@@ -16,7 +16,7 @@ class BootStatusSpec(Spec):
     """The active boot image, where its tree lies, and in which way it was activated.
 
     `problem` says why the image `failed` could not be booted; `image` is then still the one that was active before.
-    `fallback` says of which image it took the place, and why.
+    `fallback` says of which image it took the place, and why. `next` says which other image activates at the next boot.
     """
 
     image: str = field(1, default="")
@@ -25,6 +25,7 @@ class BootStatusSpec(Spec):
     problem: str = field(4, default="", omit_empty=True)
     failed: str = field(5, default="", omit_empty=True)
     fallback: str = field(6, default="", omit_empty=True)
+    next: str = field(7, default="", omit_empty=True)
 
 
 class BootStatus(Resource[BootStatusSpec]):
@@ -40,5 +41,6 @@ class BootStatus(Resource[BootStatusSpec]):
             PrintColumn("Root", "{.root}"),
             PrintColumn("Problem", "{.problem}"),
             PrintColumn("Fallback", "{.fallback}"),
+            PrintColumn("Next", "{.next}"),
         ),
     )

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import enum
+from typing import Final
 
 from cosi.resource.definition import Definition, PrintColumn
 from cosi.resource.resource import Resource
 from cosi.resource.spec import Spec, field
 from resources import names
+
+PASSING_ATTEMPTS: Final = 5
+"""How often a fetch may fail for a reason that may go away before nobody waits for it: some four seconds."""
 
 
 class FetchState(enum.StrEnum):
@@ -39,6 +43,16 @@ class ExtensionImageSpec(Spec):
     attempts: int = field(10, default=0, omit_empty=True)
     passing: bool = field(11, default=False, omit_empty=True)
     request: str = field(12, default="", omit_empty=True)
+
+    @property
+    def failed(self) -> bool:
+        """Whether nobody needs to wait for it any more; it is tried again all the same."""
+        return self.attempts > 0 and (not self.passing or self.attempts >= PASSING_ATTEMPTS)
+
+    @property
+    def why(self) -> str:
+        """What went wrong in the last attempt, and what to do."""
+        return f"{self.problem} ({self.remedy})" if self.remedy else self.problem
 
 
 class ExtensionImage(Resource[ExtensionImageSpec]):

@@ -13,10 +13,14 @@ ID: Final = "upgrade"
 
 
 class UpgradeRequestSpec(Spec):
-    """`request` is different each time, so that asking again is noticed; `rollback` asks for the image before."""
+    """`request` is different each time, so that asking again is noticed; `rollback` asks for the image before.
+
+    `stage` leaves active what is active: what was asked for boots when the node starts again.
+    """
 
     request: str = field(1, default="")
     rollback: bool = field(2, default=False, omit_empty=True)
+    stage: bool = field(3, default=False, omit_empty=True)
 
 
 class UpgradeRequest(Resource[UpgradeRequestSpec]):

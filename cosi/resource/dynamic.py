@@ -3,6 +3,7 @@
     str, bytes, bool, float           string, bytes, bool, double
     int                               int64
     an enum of strings                string
+    an enum of ints                   int64, which reads and writes as a protobuf enum does
     another spec                      message
     tuple[X, ...]                     repeated X
     dict[str, X]                      map<string, X>
@@ -131,6 +132,8 @@ def _describe_field(
         field.type, field.type_name = _Field.TYPE_MESSAGE, known[annotation]
     elif isinstance(annotation, type) and issubclass(annotation, enum.StrEnum):
         field.type = _Field.TYPE_STRING
+    elif isinstance(annotation, type) and issubclass(annotation, enum.IntEnum):
+        field.type = _Field.TYPE_INT64
     elif annotation in _SCALARS:
         field.type = _SCALARS[annotation]
     else:

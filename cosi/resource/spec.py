@@ -14,6 +14,7 @@ string.
 
 from __future__ import annotations
 
+import enum
 from typing import Any, Final, Self
 
 import pydantic
@@ -87,6 +88,8 @@ def _extra(info: pydantic.fields.FieldInfo) -> dict[str, Any]:
 def _plain(value: object) -> object:
     if isinstance(value, Spec):
         return value.yaml_value()
+    if isinstance(value, enum.IntEnum):
+        return str(value)  # as Go shows enums that have a text form
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     if isinstance(value, dict):

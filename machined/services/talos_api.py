@@ -33,6 +33,12 @@ SERVER_STREAMING: Final = frozenset(
 CLIENT_STREAMING: Final = frozenset({"machine.ImageService/Import", "machine.MachineService/EtcdRecover"})
 """Methods to which clients stream; a single message would be waited for in vain."""
 
+NOT_HERE: Final = "this node manages system extensions only"
+WHY_NOT: Final = {
+    "machine.MachineService/Kubeconfig": "this node runs no Kubernetes: upgrade and reboot it with --drain=false"
+}
+"""What to say of methods of which there is more to say."""
+
 BIDIRECTIONAL: Final = frozenset({"machine.DebugService/ContainerRun"})
 
 
@@ -85,4 +91,4 @@ class _Missing:
         yield b""
 
     def _refusal(self) -> Refusal:
-        return Refusal(Code.UNIMPLEMENTED, f"{self.path} is not served: this node manages system extensions only")
+        return Refusal(Code.UNIMPLEMENTED, f"{self.path} is not served: {WHY_NOT.get(self.path, NOT_HERE)}")

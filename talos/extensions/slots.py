@@ -44,17 +44,22 @@ class Slots:
     def current(self) -> BootImage | None:
         """Return the image that boots next; None before the first installation. Raises BootImageError if damaged."""
         name = self.current_name()
-        return bootimage.load(self.directory / name) if name is not None else None
+        return self.load(name) if name is not None else None
+
+    def load(self, name: str) -> BootImage:
+        """Return an image. Raises BootImageError where it is missing or damaged."""
+        return bootimage.load(self._path(name))
 
     def names(self) -> tuple[str, ...]:
         """Return the names of all boot images."""
         return tuple(sorted(path.name for path in self.directory.iterdir() if _NAME.fullmatch(path.name)))
 
-    def install(self, layers: Sequence[BootLayer], store: BlobStore) -> BootImage:
-        """Build a boot image, make it the one that boots, and keep of the others only the one that booted before.
+    def install(self, layers: Sequence[BootLayer], store: BlobStore, active: str | None = None) -> BootImage:
+        """Build a boot image, make it the one that boots, and keep of the others only the `active` one.
 
-        The image that boots already is returned as it is where it is made of the same layers. Raises BootImageError,
-        and then the image that booted before still does.
+        That is the one that was to boot before, unless told: several may be installed before one of them boots. The
+        image that is to boot already is returned as it is where it is made of the same layers. Raises BootImageError,
+        and then the image that was to boot before still is.
         """
         before = self.current_name()
         running = None
@@ -64,12 +69,13 @@ class Slots:
                 return running
         image = bootimage.build(layers, store, self.directory / self._next_name(), self._recipe, before=running)
         self.select(image.name)
-        self.prune(keep=() if before is None else (before,))
+        kept = active or before
+        self.prune(keep=() if kept is None else (kept,))
         return image
 
     def select(self, name: str) -> None:
         """Make an image that is here the one that boots. Raises BootImageError where it is missing or damaged."""
-        bootimage.load(self._path(name))
+        self.load(name)
         link = self._partial(CURRENT)
         link.symlink_to(name)
         link.rename(self.directory / CURRENT)
@@ -93,20 +99,19 @@ class Slots:
 
         One that has failed itself is no other. Raises OSError.
         """
-        other = self.other()
+        other = self.other_than(name)
         if other is not None:
             if self._path(name).is_dir():
                 self._note(name, _FAILED, reason)
             self.select(other.name)
         return other
 
-    def other(self) -> BootImage | None:
-        """Return the newest image that could boot in place of the one that does; None where there is none."""
-        current = self.current_name()
-        for name in reversed(self.names()):
-            if name != current and not (self.directory / name / _FAILED).exists():
+    def other_than(self, name: str) -> BootImage | None:
+        """Return the newest image that could boot in place of this one; None where there is none."""
+        for other in reversed(self.names()):
+            if other != name and not (self.directory / other / _FAILED).exists():
                 with contextlib.suppress(BootImageError):
-                    return bootimage.load(self.directory / name)
+                    return self.load(other)
         return None
 
     def _note(self, name: str, file: str, content: str) -> None:

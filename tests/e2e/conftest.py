@@ -1,17 +1,17 @@
 """The sample extensions in a layout, a node that runs them, and a way to wait for a node as a client does."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import anyio
 import pytest
 
 from cosi.resource.registry import Registry
-from cosi.resource.resource import ResourceT
+from cosi.resource.resource import AnyResource, ResourceT
 from cosi.rpc.address import Address
 from cosi.rpc.remote.state import connected
 from cosi.state import errors
-from cosi.state.event import EventType
+from cosi.state.event import Event, EventType
 from cosi.state.state import State
 from examples import build
 from resources.extension_status import ExtensionStatus
@@ -50,8 +50,19 @@ def node(tmp_path_factory: pytest.TempPathFactory, images: Path, registry: Regis
         yield running
 
 
-def wait_for(node: Node, resource: type[ResourceT], id: str) -> ResourceT:
-    """Wait, over the node's socket, until a resource exists; return it."""
+def anything(_: AnyResource) -> bool:
+    """Accept a resource whatever it says."""
+    return True
+
+
+def wait_for(
+    node: Node, resource: type[ResourceT], id: str, condition: Callable[[ResourceT], bool] = anything
+) -> ResourceT:
+    """Wait, over the node's socket, until a resource exists and is as wanted; return it."""
+
+    def as_wanted(event: Event) -> bool:
+        found = event.resource
+        return event.type is not EventType.DESTROYED and isinstance(found, resource) and condition(found)
 
     async def wait() -> ResourceT:
         async with connected(Address(path=str(node.socket)), Registry((resource,))) as remote:
@@ -59,9 +70,7 @@ def wait_for(node: Node, resource: type[ResourceT], id: str) -> ResourceT:
             with anyio.fail_after(PATIENCE_SECONDS):
                 while True:
                     try:
-                        event = await state.watch_for(
-                            resource.pointer_to(id), lambda event: event.type is not EventType.DESTROYED
-                        )
+                        event = await state.watch_for(resource.pointer_to(id), as_wanted)
                     except errors.Unavailable:
                         assert node.process.poll() is None, node.log
                         await anyio.sleep(POLL_SECONDS)  # the socket is not there yet

@@ -61,8 +61,8 @@ class Cluster:
         site.write_config()
         others = [peer for peer in self.peers if peer.name != name]
         door = DoorOptions(self.address(name), peers=others if peers is None else peers)
-        async with running(msgspec.structs.replace(site.options, hostname=name, door=door)) as state:
-            yield state
+        async with running(msgspec.structs.replace(site.options, hostname=name, door=door)) as node:
+            yield node.state
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -60,10 +60,15 @@ async def opened(directory: Path, images: Sequence[str] = (), site: Site | None 
     """Run a node with a door; the administrator's login lies in `talosconfig`."""
     site = site or Site(directory)
     site.write_config(*images)
-    door = DoorOptions(parse_endpoint("127.0.0.1:0"), (), directory / "talosconfig")
-    site.options = msgspec.structs.replace(site.options, door=door)
+    give_door(site, directory)
     async with site.node():
         yield site
+
+
+def give_door(site: Site, directory: Path) -> None:
+    """Give a node a door; it will write the administrator's login to `talosconfig`."""
+    door = DoorOptions(parse_endpoint("127.0.0.1:0"), (), directory / "talosconfig")
+    site.options = msgspec.structs.replace(site.options, door=door)
 
 
 def administrator(directory: Path) -> Login:

@@ -1,17 +1,22 @@
 """A node in this process, with a layout of images and a config beside it, and ways to wait for what it says."""
 
+import signal
 import tarfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
+from anyio.abc import TaskStatus
 
+from cosi.resource.registry import Registry
 from cosi.resource.resource import ResourceT
 from cosi.rpc.address import Address
+from cosi.rpc.remote.state import connected
 from cosi.state.event import EventType
 from cosi.state.state import State
-from machined.assembly import NodeOptions, running
+from machined.assembly import RESOURCES, NodeOptions, running
+from machined.node import live
 from resources import boot_image, upgrade_request
 from resources.boot_image import BootImage, BootImageSpec
 from resources.extension_plan import ExtensionPlan, ExtensionPlanSpec
@@ -59,8 +64,30 @@ class Site:
     async def node(self) -> AsyncIterator[State]:
         """Run a node for as long as the body takes, and no longer than patience allows."""
         with anyio.fail_after(PATIENCE_SECONDS):
-            async with running(self.options) as state:
-                yield state
+            async with running(self.options) as node:
+                yield node.state
+
+    @asynccontextmanager
+    async def living(self) -> AsyncIterator[anyio.Event]:
+        """Run a node that starts again when it is told to reboot; the event tells that it has ended."""
+        send, signals = anyio.create_memory_object_stream[signal.Signals](1)
+        ended = anyio.Event()
+
+        async def life(*, task_status: TaskStatus[None]) -> None:
+            await live(self.options, signals, task_status=task_status)
+            ended.set()
+
+        with anyio.fail_after(PATIENCE_SECONDS), send, signals:
+            async with anyio.create_task_group() as tasks:
+                await tasks.start(life)
+                yield ended
+                send.send_nowait(signal.SIGTERM)
+
+    @asynccontextmanager
+    async def state(self) -> AsyncIterator[State]:
+        """Be connected to the node's local socket."""
+        async with connected(self.options.addresses[0], Registry(RESOURCES)) as remote:
+            yield State(remote)
 
 
 async def until(state: State, resource: type[ResourceT], id: str, condition: Callable[[ResourceT], bool]) -> ResourceT:
@@ -93,9 +120,9 @@ async def until_active(state: State, index: int, image: str) -> ExtensionStatus:
     return await until(state, ExtensionStatus, extension_id(index, image), lambda _: True)
 
 
-async def upgrade(state: State, request: str = "1", *, rollback: bool = False) -> BootImageSpec:
-    """Ask for an upgrade, or for the image before; return the answer."""
-    spec = UpgradeRequestSpec(request=request, rollback=rollback)
+async def upgrade(state: State, request: str = "1", *, rollback: bool = False, stage: bool = False) -> BootImageSpec:
+    """Ask for an upgrade, or for the image before, at once or at the next boot; return the answer."""
+    spec = UpgradeRequestSpec(request=request, rollback=rollback, stage=stage)
     await state.modify(UpgradeRequest.new(upgrade_request.ID, spec))
     answer = await until(state, BootImage, boot_image.ID, lambda image: image.spec.request == request)
     return answer.spec

@@ -19,6 +19,7 @@ from talos.access.authorities import Authorities
 from talos.access.certificates import Authority
 from tests.scenarios.door import Login, administrator, login, opened
 from tests.scenarios.node import PATIENCE_SECONDS
+from tests.talosctl.talosctl import MACHINE
 from tests.talosctl.wire import CallFailed
 
 POLL_SECONDS = 0.1
@@ -69,6 +70,12 @@ async def test_what_the_node_does_not_serve_it_says(tmp_path: Path) -> None:
             await talosctl.unary("/time.TimeService/Time", Empty(), Empty)
 
     assert refused.value.code == Code.UNIMPLEMENTED
+
+
+async def test_who_would_drain_the_node_is_told_how_to_do_without(tmp_path: Path) -> None:
+    async with opened(tmp_path), administrator(tmp_path).talosctl() as talosctl:
+        with pytest.raises(CallFailed, match=r"this node runs no Kubernetes: .* --drain=false$"):
+            await talosctl.unary(f"{MACHINE}/Kubeconfig", Empty(), Empty)
 
 
 async def test_logins_and_keys_are_for_their_owner_alone(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 import structlog
 from google.protobuf.empty_pb2 import Empty
 
-from cosi.plugins.loading import Failure
+from cosi.plugins.sources import Sources
 from cosi.rpc.http2.status import Code
 from cosi.state.state import State
 from resources.extension_service import ExtensionService
@@ -190,14 +190,14 @@ async def test_services_are_the_nodes_own_and_those_of_extensions_which_are_not_
 
 async def test_a_controller_that_could_not_be_loaded_makes_its_service_unhealthy(tmp_path: Path) -> None:
     site = Site(tmp_path)
-    site.options = msgspec.structs.replace(
-        site.options, plugins=[Failure("example.Gone", "nowhere", "there is no such module")]
-    )
+    sources = Sources(references=("no reference",), entry_points=False)
+    site.options = msgspec.structs.replace(site.options, sources=sources)
     async with opened(tmp_path, site=site), administrator(tmp_path).talosctl() as client:
         services = {service.id: service for service in await looks.services(client)}
 
     assert not services["controller-runtime"].health.healthy
-    assert services["controller-runtime"].health.last_message == "example.Gone: there is no such module"
+    problem = "'no reference' is no reference: write package.module:ClassName"
+    assert services["controller-runtime"].health.last_message == f"no reference: {problem}"
     assert services["machined"].health.healthy
 
 

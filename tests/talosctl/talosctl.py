@@ -6,7 +6,7 @@ Without certificates (`--insecure`) calls name no node. Faithful to Talos's cmd/
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Final, TypeVar
 
@@ -23,6 +23,25 @@ from tests.talosctl.wire import Headers, Wire, connected
 STATE: Final = "/cosi.resource.State"
 MACHINE: Final = "/machine.MachineService"
 INSPECT: Final = "/inspect.InspectService"
+
+IMAGES: Final = "/machine.ImageService"
+LIFECYCLE: Final = "/machine.LifecycleService"
+
+EVENTS: Final[Mapping[str, type[Message]]] = {
+    f"talos/runtime/{each.DESCRIPTOR.full_name}": each
+    for each in (
+        machine_pb2.SequenceEvent,
+        machine_pb2.PhaseEvent,
+        machine_pb2.TaskEvent,
+        machine_pb2.ServiceStateEvent,
+        machine_pb2.ConfigLoadErrorEvent,
+        machine_pb2.ConfigValidationErrorEvent,
+        machine_pb2.AddressEvent,
+        machine_pb2.MachineStatusEvent,
+        machine_pb2.RestartEvent,
+    )
+}
+"""The events that talosctl knows; another one ends its tracking."""
 
 Answer = TypeVar("Answer", bound=Message)
 
@@ -126,6 +145,18 @@ class Talosctl:
         """Return what `talosctl inspect dependencies` draws of the first node."""
         path, answer = f"{INSPECT}/ControllerRuntimeDependencies", inspect_pb2.ControllerRuntimeDependenciesResponse
         return [edge for message in (await self.unary(path, Empty(), answer)).messages for edge in message.edges]
+
+    async def events(
+        self, *, tail: int = 0, after: str = "", actor: str = ""
+    ) -> AsyncGenerator[tuple[machine_pb2.Event, Message | None], None]:
+        """Yield what `talosctl events` gets of the first node, with what each says; the first one says nothing."""
+        request = machine_pb2.EventsRequest(tail_events=tail, tail_id=after, with_actor_id=actor)
+        async with aclosing(self.stream(f"{MACHINE}/Events", request, machine_pb2.Event)) as answers:
+            hello = await anext(answers)
+            assert not hello.data.type_url
+            yield hello, None
+            async for event in answers:
+                yield event, EVENTS[event.data.type_url].FromString(event.data.value)
 
     async def _resolved(self, word: str) -> meta_pb2.ResourceDefinitionSpec:
         request = state_pb2.ListRequest(namespace="meta", type="ResourceDefinitions.meta.cosi.dev")

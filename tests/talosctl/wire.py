@@ -90,9 +90,17 @@ class Wire:
                 for event in self._h2.receive_data(await self._stream.receive(READ_BYTES)):
                     self._take(event)
                 await self._flush()
+        except h2.exceptions.ProtocolError:
+            # Once the node has said that it goes, h2 takes what else it says, about calls under way, for a fault.
+            if self._h2.state_machine.state is not h2.connection.ConnectionState.CLOSED:
+                raise
+            self._end()
         except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError, ssl.SSLError):
-            for call in self._calls.values():
-                call.close()
+            self._end()
+
+    def _end(self) -> None:
+        for call in self._calls.values():
+            call.close()
 
     def _take(self, event: h2.events.Event) -> None:
         if isinstance(event, h2.events.DataReceived):

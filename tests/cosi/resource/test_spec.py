@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import enum
+
 import pydantic
 import pytest
 
@@ -21,6 +23,18 @@ class _Whole(Spec):
     json_path: str = field(5, default="", alias="jsonPATH")
     note: str = field(6, default="", omit_empty=True)
     maybe: int | None = field(7, default=None, omit_empty=True)
+
+
+class _Stage(enum.IntEnum):
+    UNKNOWN = 0
+    SHUTTING_DOWN = 6
+
+    def __str__(self) -> str:
+        return self.name.lower().replace("_", " ")
+
+
+class _Staged(Spec):
+    stage: _Stage = field(1, default=_Stage.UNKNOWN)
 
 
 class _Required(Spec):
@@ -91,3 +105,16 @@ def test_equal_specs_have_equal_bytes() -> None:
 def test_bytes_that_are_no_spec_are_refused_by_name() -> None:
     with pytest.raises(ValueError, match="not a protobuf _Part"):
         _Part.from_proto(b"\xff")
+
+
+def test_an_enum_of_ints_is_a_number_in_protobuf_and_its_text_in_yaml() -> None:
+    spec = _Staged(stage=_Stage.SHUTTING_DOWN)
+
+    assert spec.to_proto() == b"\x08\x06"
+    assert _Staged.from_proto(b"\x08\x06") == spec
+    assert spec.to_yaml() == "stage: shutting down\n"
+
+
+def test_a_number_that_an_enum_does_not_have_is_refused() -> None:
+    with pytest.raises(ValueError, match="stage"):
+        _Staged.from_proto(b"\x08\x05")
