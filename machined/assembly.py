@@ -23,6 +23,7 @@ from controllers.install import InstallController
 from controllers.machine_status import MachineStatusController
 from controllers.member import MemberController
 from cosi import logs
+from cosi.clock import SYSTEM, Clock
 from cosi.controller.controller import Controller
 from cosi.controller.host import Host
 from cosi.controller.qcontroller import QController
@@ -65,6 +66,7 @@ from resources import names
 from resources.boot_image import BootImage
 from resources.boot_status import BootStatus
 from resources.config_document import ConfigDocument
+from resources.config_request import ConfigRequest
 from resources.config_status import ConfigStatus
 from resources.extension_image import ExtensionImage
 from resources.extension_manifest import ExtensionManifest
@@ -79,6 +81,7 @@ from resources.pull_request import PullRequest
 from resources.registries_config import RegistriesConfig
 from resources.sequence_status import SequenceStatus
 from resources.upgrade_request import UpgradeRequest
+from talos.config.config_files import ConfigFiles
 from talos.extensions.activation import ActiveRoot, Way
 from talos.extensions.blobs import BlobStore
 from talos.extensions.bootimage import Recipe
@@ -100,6 +103,7 @@ RESOURCES: Final = (
     MachineConfig,
     ConfigDocument,
     ConfigStatus,
+    ConfigRequest,
     RegistriesConfig,
     ExtensionSpec,
     ExtensionImage,
@@ -136,6 +140,7 @@ class NodeOptions(msgspec.Struct, frozen=True, kw_only=True):
     Boot images are made of `initramfs`, where there is one; `ways` to activate them are tried in order;
     `trust` says whose signatures they need.
     `door` is where others on the network get in, and without it nobody does.
+    `clock` says when the trial of a config is over.
     `on_overdue` is called, from another thread, when controllers have not stopped in time.
     """
 
@@ -151,6 +156,7 @@ class NodeOptions(msgspec.Struct, frozen=True, kw_only=True):
     trust: TrustPolicy | None = None
     door: DoorOptions | None = None
     sources: Sources = Sources(entry_points=False)
+    clock: Clock = SYSTEM
     on_overdue: Callable[[], None] | None = None
 
 
@@ -231,10 +237,12 @@ def controllers(options: NodeOptions, root: ActiveRoot) -> Sequence[Controller |
     store = BlobStore(options.state / "blobs")
     recipe = Recipe(Release.parse(options.talos_version), options.initramfs)
     slots = Slots(options.state / "boot", recipe)
-    config = options.config.absolute()
+    files = ConfigFiles(options.config.absolute(), options.state)
     return (
-        ConfigController(config, kept=options.state / "config.yaml"),
-        ExtensionFetchController(store, base_directory=config.parent, platform=options.platform, trust=options.trust),
+        ConfigController(files, clock=options.clock),
+        ExtensionFetchController(
+            store, base_directory=files.file.parent, platform=options.platform, trust=options.trust
+        ),
         ExtensionValidateController(store, talos_version=options.talos_version),
         InstallController(store, slots),
         BootController(slots, root),
