@@ -121,6 +121,8 @@ class ConfigController(Controller):
 
     def _do(self, claims: Claims, asked: ConfigRequestSpec) -> tuple[Claims, str]:
         """Do what is asked for; return why nothing was done, if so."""
+        if asked.first and claims.saved is not None:
+            return claims, "the node has a config by now"
         try:
             config = machine_config.parse(asked.config, source="the config")
             match asked.use:

@@ -24,12 +24,16 @@ class ConfigUse(StrEnum):
 
 
 class ConfigRequestSpec(Spec):
-    """`request` is different each time, so that asking again is noticed; a trial lasts `seconds`."""
+    """`request` is different each time, so that asking again is noticed; a trial lasts `seconds`.
+
+    `first` asks only on behalf of who may give a node its first config, and no other.
+    """
 
     request: str = field(1, default="")
     use: ConfigUse = field(2, default=ConfigUse.NOTHING)
     seconds: float = field(3, default=0.0)
     config: bytes = field(4, default=b"")
+    first: bool = field(5, default=False, omit_empty=True)
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         """Show nothing of the config in logs: it holds passwords."""

@@ -16,7 +16,7 @@ import msgspec
 import yaml
 
 from talos import private_file
-from talos.access.certificates import Pair
+from talos.access.certificates import Pair, split
 
 MAX_FILE_BYTES: Final = 4 * 1024**2
 
@@ -95,12 +95,7 @@ def _same_node(context: Mapping[str, Any], authorities: bytes) -> bool:
         ca = base64.b64decode(str(context.get("ca", "")), validate=True)
     except (binascii.Error, ValueError):
         return False
-    return any(one and one in authorities for one in _certificates(ca))
-
-
-def _certificates(pem: bytes) -> list[bytes]:
-    end = b"-----END CERTIFICATE-----"
-    return [(part.strip() + b"\n" + end) for part in pem.split(end)[:-1]]
+    return any(one.strip() in authorities for one in split(ca))
 
 
 def _base64(pem: bytes) -> str:
