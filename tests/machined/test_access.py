@@ -9,7 +9,7 @@ from cosi.rpc.seam import Call, Peer
 from machined.access import roles_here as roles
 from machined.maintenance import Maintenance
 from talos.access.certificates import Authority
-from talos.access.roles import METHODS, ROLES_KEY, allowed
+from talos.access.roles import ROLES_KEY
 
 NOW = datetime.datetime.now(datetime.UTC)
 AUTHORITY = Authority.create(NOW)
@@ -17,17 +17,6 @@ CERTIFICATES = {
     name: ssl.PEM_cert_to_DER_cert(AUTHORITY.for_client([name], NOW).certificate.decode())
     for name in ("os:admin", "os:operator", "os:reader", "os:impersonator", "os:gardener")
 }
-
-READABLE = {
-    "cluster.ClusterService": {"HealthCheck"},
-    "cosi.resource.State": {"Get", "List", "Watch"},
-    "inspect.InspectService": {"ControllerRuntimeDependencies"},
-    "machine.ImageService": {"List", "Verify"},
-    "machine.StorageService": {"Statfs"},
-    "storage.StorageService": {"BlockDeviceWipe", "Disks"},
-    "time.TimeService": {"Time", "TimeCheck"},
-}
-"""What anybody may call in maintenance, beside machine.MachineService and what guards itself."""
 
 
 def call(certificate: str | None, *, told: str | None = None) -> Call:
@@ -54,18 +43,6 @@ def test_a_certificate_says_the_role_and_metadata_does_not(certificate: str) -> 
 def test_a_node_that_passes_a_call_on_says_whose_it_is() -> None:
     assert roles(call("os:impersonator", told="os:reader"), Maintenance(on=False)) == {"os:reader"}
     assert roles(call("os:impersonator"), Maintenance(on=False)) == {"os:impersonator"}
-
-
-@pytest.mark.parametrize("service", [name for name in METHODS if name in READABLE])
-def test_in_maintenance_the_readers_row_holds(service: str) -> None:
-    everybody = roles(call(None), Maintenance(on=True))
-
-    assert {method for method in METHODS[service] if allowed(service, method) & everybody} == READABLE[service]
-
-
-@pytest.mark.parametrize("method", ["Reboot", "Upgrade", "Reset", "Read", "Copy", "Rollback", "Shutdown", "MetaWrite"])
-def test_in_maintenance_nothing_else_of_the_machine_is_changed(method: str) -> None:
-    assert not allowed("machine.MachineService", method) & roles(call(None), Maintenance(on=True))
 
 
 def test_maintenance_ends_for_good() -> None:
