@@ -58,6 +58,14 @@ def test_a_killed_node_comes_back_with_what_lasts(tmp_path: Path, options: list[
         assert config.read_bytes() == lasting
 
 
+def test_a_node_in_maintenance_stops_when_told_to(tmp_path: Path, options: list[str]) -> None:
+    with machined_run(tmp_path, tmp_path / "machine.yaml", *options) as node:
+        wait_for(node, ConfigStatus, config_status.ID)
+
+        assert node.stop() == 0
+        assert "Traceback" not in node.log
+
+
 def test_a_node_without_a_config_says_how_to_give_it_one(tmp_path: Path, options: list[str]) -> None:
     config = tmp_path / "machine.yaml"
     with machined_run(tmp_path, config, *options) as node:

@@ -65,6 +65,19 @@ def test_a_file_that_somebody_wrote_after_staging_keeps_its_place(files: ConfigF
     assert files.start() == (claims, "")
 
 
+def test_a_staged_config_whose_turn_cannot_come_waits_on_and_is_told_of(files: ConfigFiles, state: Path) -> None:
+    files.file.parent.joinpath("etc").mkdir()
+    elsewhere = ConfigFiles(files.file.parent / "etc/machine.yaml", state)
+    staged = elsewhere.stage(elsewhere.save(Claims(), config("a")), config("b"))
+    elsewhere.file.unlink()
+    elsewhere.file.parent.rmdir()
+
+    claims, problem = elsewhere.start()
+
+    assert claims == staged
+    assert problem == f"{elsewhere.file} can't be written: No such file or directory"
+
+
 def test_a_staged_config_that_cannot_be_read_is_told_of(files: ConfigFiles, state: Path) -> None:
     before = files.save(Claims(), config("a"))
     (state / "staged.json").write_bytes(b"{")
