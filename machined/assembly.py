@@ -61,6 +61,7 @@ from machined.services.identity import IdentityService
 from machined.services.images import ImagesService
 from machined.services.inspect import InspectService
 from machined.services.lifecycle import LifecycleService
+from machined.services.login import LoginService
 from machined.services.logs import LogsService
 from machined.services.power import PowerService
 from machined.services.service_list import ServiceListService
@@ -196,6 +197,7 @@ async def _running(options: NodeOptions, log: NodeLog) -> AsyncIterator[Running]
             hostname=options.hostname, talos_version=options.talos_version, runs_on=options.platform
         ).service,
         ConfigService(state, maintenance).service,
+        LoginService(authorities).service,
         EventsService(events).service,
         PowerService(state, sequences).service,
         LifecycleService(state, background).service,

@@ -84,10 +84,15 @@ def read(path: Path) -> Talosconfig:
         raise TalosconfigError(path, f"not a talosconfig ({problem})", "give another file") from None
 
 
+def text(config: Talosconfig) -> bytes:
+    """Return what a file of these contents holds."""
+    content = yaml.dump(msgspec.to_builtins(config), Dumper=yaml.CSafeDumper, sort_keys=False, width=_ONE_LINE)
+    return bytes(content, "utf-8")
+
+
 def write(path: Path, config: Talosconfig) -> None:
     """Write a file for its owner alone, as a whole or not at all. Raises OSError."""
-    content = yaml.dump(msgspec.to_builtins(config), Dumper=yaml.CSafeDumper, sort_keys=False, width=_ONE_LINE)
-    private_file.write(path, content.encode())
+    private_file.write(path, text(config))
 
 
 def _same_node(context: Mapping[str, Any], authorities: bytes) -> bool:

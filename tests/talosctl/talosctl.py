@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Se
 from contextlib import aclosing, asynccontextmanager
 from typing import Final, TypeVar
 
+import msgspec
 import yaml
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.empty_pb2 import Empty
@@ -20,6 +21,7 @@ from cosi.rpc.address import Address
 from talos._pb.common import common_pb2
 from talos._pb.inspect import inspect_pb2
 from talos._pb.machine import machine_pb2
+from talos.access.talosconfig import Talosconfig
 from tests.talosctl.wire import Headers, Wire, connected
 
 AUTO: Final = machine_pb2.ApplyConfigurationRequest.AUTO
@@ -201,6 +203,14 @@ class Talosctl:
             body = yaml.safe_load(found.spec.yaml_spec)
             results.append(await self.apply_config(edit(body.encode()), mode, node=node))
         return results
+
+    async def new_login(self, *roles: str, seconds: int = 3600) -> Talosconfig:
+        """Do what `talosctl config new --roles … --crt-ttl …` does."""
+        request = machine_pb2.GenerateClientConfigurationRequest(roles=roles, crt_ttl=Duration(seconds=seconds))
+        path = f"{MACHINE}/GenerateClientConfiguration"
+        answer = await self.unary(path, request, machine_pb2.GenerateClientConfigurationResponse)
+        (only,) = answer.messages
+        return msgspec.convert(yaml.safe_load(only.talosconfig), Talosconfig)
 
     async def _resolved(self, word: str) -> meta_pb2.ResourceDefinitionSpec:
         request = state_pb2.ListRequest(namespace="meta", type="ResourceDefinitions.meta.cosi.dev")
