@@ -25,11 +25,12 @@ from resources import config_request, config_status, machine_config
 from resources.config_request import ConfigRequest, ConfigRequestSpec, ConfigUse
 from resources.config_status import ConfigStatus
 from resources.machine_config import MachineConfig
-from talos import go_duration
+from talos import go_duration, yaml_document
 from talos._pb.machine import machine_pb2
 from talos.access.roles import Role
 from talos.config import difference
 from talos.config.faults import ConfigError
+from talos.config.machine_config import MAX_CONFIG_BYTES
 from talos.config.machine_config import MachineConfig as Config
 from talos.config.machine_config import parse as parse_config
 
@@ -55,7 +56,11 @@ _DETAILS: Final = {
     Request.TRY: "Applied configuration without a reboot",
 }
 _UPGRADE_NEEDED: Final = (
-    "the extensions have changed: they are fetched and staged, and activate with the next upgrade (see `get plan`)"
+    "the extensions have changed: once this config is in force they are staged, and the next upgrade activates them"
+)
+_NO_V1ALPHA1: Final = (
+    "the applied machine configuration doesn't contain v1alpha1 config, "
+    "did you mean to patch the machine config instead?"
 )
 
 
@@ -86,21 +91,21 @@ class ConfigService:
         in_maintenance = self._maintenance.on
         if not in_maintenance and Role.ADMIN not in access.roles(call):
             raise Refusal(Code.PERMISSION_DENIED, access.NOT_AUTHORIZED)
-        config = await to_thread.run_sync(_checked, asked.data)
+        config = await to_thread.run_sync(_checked, asked.data, in_maintenance)
         mode = _mode(asked.mode, in_maintenance=in_maintenance)
         lasts = _trial(asked, in_maintenance=in_maintenance) if mode == Request.TRY else 0
         before = await self._state.find(MachineConfig, machine_config.ID)
         known = before.spec.yaml_marshalled if before is not None else b""
+        details = _DETAILS[mode]
         if asked.dry_run:
             changes = await to_thread.run_sync(difference.config_diff, known, config.raw)
-            summary = f"{_DETAILS[mode]} (skipped in dry-run).\nConfig diff:\n\n{changes or 'No changes.'}"
+            summary = f"{details} (skipped in dry-run).\nConfig diff:\n\n{changes or 'No changes.'}"
             return machine_pb2.ApplyConfiguration(mode=mode, mode_details=f"Dry run summary:\n{summary}")
         wanted = ConfigRequestSpec(use=_USES[mode], seconds=lasts / 1e9, config=config.raw, first=in_maintenance)
         await self._do(wanted)
         if in_maintenance and mode == Request.NO_REBOOT:
             # Who is told that the config is applied may log in at once.
             await self._maintenance.until_left()
-        details = _DETAILS[mode]
         if mode == Request.TRY:
             until = f"will be automatically reverted back in {go_duration.written(lasts)}"
             details += f"\nThe config is applied in 'try' mode and {until}"
@@ -126,11 +131,18 @@ class ConfigService:
             raise Refusal(Code.FAILED_PRECONDITION, f"nothing was changed: {answer.resource.spec.refused}")
 
 
-def _checked(text: bytes) -> Config:
+def _checked(text: bytes, in_maintenance: bool) -> Config:
     try:
         return parse_config(text, source="the config")
     except ConfigError as error:
-        raise Refusal(Code.INVALID_ARGUMENT, refusal(error)) from None
+        is_patch = not in_maintenance and _has_other_documents_only(text)
+        raise Refusal(Code.INVALID_ARGUMENT, _NO_V1ALPHA1 if is_patch else refusal(error)) from None
+
+
+def _has_other_documents_only(text: bytes) -> bool:
+    stream = yaml_document.read(text, max_bytes=MAX_CONFIG_BYTES)
+    kinds = ["kind" in document.fields for document in stream.documents if document.kind != "null"]
+    return not stream.faults and bool(kinds) and all(kinds)
 
 
 def refusal(error: ConfigError) -> str:

@@ -204,6 +204,15 @@ async def test_a_config_with_too_many_faults_is_refused_in_a_message_that_fits(s
     assert refused.value.message.endswith("and 75 more")
 
 
+async def test_a_patch_is_not_taken_for_a_config(site: Site, tmp_path: Path) -> None:
+    patch = b"apiVersion: v1alpha1\nkind: HostnameConfig\nhostname: other\n"
+    async with door_of(site), administrator(tmp_path).talosctl() as talosctl:
+        with pytest.raises(CallFailed, match="did you mean to patch the machine config instead") as refused:
+            await talosctl.apply_config(patch)
+
+    assert refused.value.code == Code.INVALID_ARGUMENT
+
+
 @pytest.mark.parametrize(
     ("mode", "seconds", "code", "message"),
     [
