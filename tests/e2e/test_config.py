@@ -1,5 +1,7 @@
 """A node that is killed with a config on trial and another one staged comes back with the right one in force."""
 
+import base64
+import json
 import signal
 from pathlib import Path
 
@@ -64,6 +66,22 @@ def test_a_node_in_maintenance_stops_when_told_to(tmp_path: Path, options: list[
 
         assert node.stop() == 0
         assert "Traceback" not in node.log
+
+
+def test_the_fingerprint_in_the_log_vouches_for_a_node_in_maintenance(tmp_path: Path, options: list[str]) -> None:
+    with machined_run(tmp_path, tmp_path / "machine.yaml", *options, "--log-format", "json") as node:
+        wait_for(node, ConfigStatus, config_status.ID)
+        lines = [json.loads(line) for line in node.log.splitlines()]
+        (told,) = (line["cert_fingerprint"] for line in lines if "cert_fingerprint" in line)
+        target = administrator(tmp_path).address.target
+
+        results = [
+            node.cosi("get", "configstatus", "--insecure", "--nodes", target, "--cert-fingerprint", each)
+            for each in (told, base64.b64encode(bytes(32)).decode())
+        ]
+
+    assert [result.returncode for result in results] == [0, 1]
+    assert "nothing yet" in results[0].stdout
 
 
 def test_a_node_without_a_config_says_how_to_give_it_one(tmp_path: Path, options: list[str]) -> None:
