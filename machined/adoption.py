@@ -10,6 +10,7 @@ import structlog
 from anyio import to_thread
 
 from cosi.state.state import State
+from machined.login import now
 from machined.maintenance import Maintenance
 from resources import machine_config
 from resources.machine_config import MachineConfig
@@ -45,4 +46,4 @@ async def _look(state: State, authorities: Authorities, maintenance: Maintenance
 
 def _adopt(authorities: Authorities, raw: bytes) -> bool:
     found = parse(raw, source="the config in force").authority
-    return authorities.adopt(found.own, found.accepted)
+    return authorities.adopt(found.own, found.accepted, now())

@@ -66,12 +66,15 @@ class Authorities:
         files = (self._own, self._next, self._given, self._accepted)
         return b"".join(each for file in files for each in split(_content(file)))
 
-    def adopt(self, given: Pair | None, accepted: bytes) -> bool:
+    def adopt(self, given: Pair | None, accepted: bytes, now: datetime.datetime) -> bool:
         """Put what a machine config brings in force, or take it back; tell whether that changed something.
 
-        Raises OSError, ValueError for a pair that is no authority.
+        Raises OSError, ValueError for a pair that is no authority, or one that is over.
         """
-        wanted = None if given is None else _written(Authority(given))
+        authority = None if given is None else Authority(given)
+        if authority is not None:
+            authority.require(now)
+        wanted = None if authority is None else _written(authority)
         # The clients first: at no moment is somebody locked out whom both the old and the new config let in.
         others = _put(self._accepted, accepted or None)
         return _put(self._given, wanted) or others

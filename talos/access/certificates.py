@@ -75,6 +75,11 @@ class Authority:
         """When it, and whatever it signed, is over."""
         return self._certificate.not_valid_after_utc
 
+    def require(self, now: datetime.datetime) -> None:
+        """Raise ValueError if it is over, since nothing that it signs would be good."""
+        if self.not_after <= now:
+            raise ValueError(f"the authority is over since {self.not_after.isoformat()}: replace it")
+
     def for_server(self, names: Collection[str], now: datetime.datetime) -> Pair:
         """Certify a server under its names and IP addresses, for a day."""
         alternatives = x509.SubjectAlternativeName([_alternative(name) for name in sorted(set(names))])
@@ -94,6 +99,7 @@ class Authority:
         lifetime: datetime.timedelta,
         alternatives: x509.SubjectAlternativeName | None = None,
     ) -> Pair:
+        self.require(now)
         key = Ed25519PrivateKey.generate()
         subject = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, role) for role in roles])
         until = min(now + lifetime, self.not_after)

@@ -1,8 +1,10 @@
 """What a ConfigRequest asks for is done once, whatever fails on the way, and its answer says what came of it."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from controllers.config import ConfigController
 from cosi.state.filtered import Verb
@@ -25,6 +27,13 @@ def files(tmp_path: Path) -> ConfigFiles:
     (tmp_path / "state").mkdir()
     (tmp_path / "machine.yaml").write_bytes(OLD)
     return ConfigFiles(tmp_path / "machine.yaml", tmp_path / "state")
+
+
+@pytest.fixture(autouse=True)
+def unprinted_log() -> Iterator[None]:
+    """Have no tracebacks printed: that takes longer than all else here."""
+    with capture_logs():
+        yield
 
 
 async def ask(world: World, use: ConfigUse, config: bytes = NEW, *, id: str = "1", first: bool = False) -> str:
