@@ -1,5 +1,7 @@
 """Who came in through the network door may do what the roles in their certificate allow, and write no resources.
 
+In maintenance (`machined.maintenance`) nobody is asked for a certificate, and everybody is a reader, as on Talos.
+
 Two questions are asked of every call: may these roles call the method at all, and, of a call of the state, may they
 read this type? Both, and the messages, are Talos's (pkg/grpc/middleware/authz, internal/app/resources).
 """
@@ -30,12 +32,15 @@ from cosi.rpc.service import StateService
 from cosi.state import errors
 from cosi.state.filtered import READS, Access, Filtered, Rule
 from cosi.state.state import State
+from machined.maintenance import Maintenance
 from talos.access.certificates import roles_of
 from talos.access.roles import ROLES_KEY, Role, allowed
 
 NOT_AUTHORIZED: Final = "not authorized"
 CERTIFICATES_KEPT: Final = 1024
 """How many clients' certificates are read only once."""
+
+_EVERYBODY: Final = frozenset({Role.READER})
 
 _roles_of = lru_cache(CERTIFICATES_KEPT)(roles_of)
 
@@ -48,6 +53,14 @@ def roles(call: Call) -> frozenset[str]:
     if Role.IMPERSONATOR in own and (told := [value for key, value in call.metadata if key == ROLES_KEY]):
         return frozenset(str(role) for role in told)
     return own
+
+
+def roles_here(call: Call, maintenance: Maintenance) -> frozenset[str]:
+    """Return the roles in which a call is answered here: those of its caller, but a reader's in maintenance.
+
+    That is asked of each call anew: who came in without a certificate is nobody once maintenance is over.
+    """
+    return _EVERYBODY if maintenance.on else roles(call)
 
 
 def readable(state: State, *, sensitive: bool) -> Rule:
@@ -71,25 +84,25 @@ def readable(state: State, *, sensitive: bool) -> Rule:
     return rule
 
 
-def state_service(state: State, registry: Registry) -> Service:
+def state_service(state: State, registry: Registry, maintenance: Maintenance) -> Service:
     """Return the State service as the network sees it: guarded, and what it shows depends on who asks."""
     everything = StateService(Filtered(state, readable(state, sensitive=True)), registry).service
     the_rest = StateService(Filtered(state, readable(state, sensitive=False)), registry).service
 
     def chosen(call: Call) -> Service:
-        return everything if Role.ADMIN in roles(call) else the_rest
+        return everything if Role.ADMIN in roles_here(call, maintenance) else the_rest
 
-    return _guarded(everything, chosen)
+    return _guarded(everything, maintenance, chosen)
 
 
-def guarded(service: Service) -> Service:
+def guarded(service: Service, maintenance: Maintenance) -> Service:
     """Return a service whose methods ask for the caller's roles first."""
-    return _guarded(service, lambda _: service)
+    return _guarded(service, maintenance, lambda _: service)
 
 
-def _guarded(service: Service, chosen: Callable[[Call], Service]) -> Service:
+def _guarded(service: Service, maintenance: Maintenance, chosen: Callable[[Call], Service]) -> Service:
     def check(method: str, call: Call) -> None:
-        if not allowed(service.name, method) & roles(call):
+        if not allowed(service.name, method) & roles_here(call, maintenance):
             raise Refusal(Code.PERMISSION_DENIED, NOT_AUTHORIZED)
 
     def unary(method: str) -> Unary:

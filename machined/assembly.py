@@ -23,6 +23,7 @@ from controllers.install import InstallController
 from controllers.machine_status import MachineStatusController
 from controllers.member import MemberController
 from cosi import logs
+from cosi.clock import SYSTEM, Clock
 from cosi.controller.controller import Controller
 from cosi.controller.host import Host
 from cosi.controller.qcontroller import QController
@@ -37,11 +38,13 @@ from cosi.rpc.serving import Transport, serving
 from cosi.state.memory.state import MemoryState
 from cosi.state.registration import announce
 from cosi.state.state import State
-from machined import access, alone, door
+from machined import access, adoption, alone, door
 from machined.background import Background
 from machined.door import DoorOptions
 from machined.event_sources import publish_changes
 from machined.events import Events
+from machined.login import now
+from machined.maintenance import Maintenance
 from machined.members import members
 from machined.node_log import NodeLog
 from machined.power import Power
@@ -49,6 +52,7 @@ from machined.sequencer import Sequencer
 from machined.sequences import Sequences
 from machined.services import talos_api
 from machined.services.archive import ArchiveService
+from machined.services.config import ConfigService
 from machined.services.containers import ContainersService
 from machined.services.disk_usage import DiskUsageService
 from machined.services.events import EventsService
@@ -57,6 +61,7 @@ from machined.services.identity import IdentityService
 from machined.services.images import ImagesService
 from machined.services.inspect import InspectService
 from machined.services.lifecycle import LifecycleService
+from machined.services.login import LoginService
 from machined.services.logs import LogsService
 from machined.services.power import PowerService
 from machined.services.service_list import ServiceListService
@@ -65,6 +70,7 @@ from resources import names
 from resources.boot_image import BootImage
 from resources.boot_status import BootStatus
 from resources.config_document import ConfigDocument
+from resources.config_request import ConfigRequest
 from resources.config_status import ConfigStatus
 from resources.extension_image import ExtensionImage
 from resources.extension_manifest import ExtensionManifest
@@ -79,6 +85,8 @@ from resources.pull_request import PullRequest
 from resources.registries_config import RegistriesConfig
 from resources.sequence_status import SequenceStatus
 from resources.upgrade_request import UpgradeRequest
+from talos.access.authorities import Authorities
+from talos.config.config_files import ConfigFiles
 from talos.extensions.activation import ActiveRoot, Way
 from talos.extensions.blobs import BlobStore
 from talos.extensions.bootimage import Recipe
@@ -100,6 +108,7 @@ RESOURCES: Final = (
     MachineConfig,
     ConfigDocument,
     ConfigStatus,
+    ConfigRequest,
     RegistriesConfig,
     ExtensionSpec,
     ExtensionImage,
@@ -136,6 +145,7 @@ class NodeOptions(msgspec.Struct, frozen=True, kw_only=True):
     Boot images are made of `initramfs`, where there is one; `ways` to activate them are tried in order;
     `trust` says whose signatures they need.
     `door` is where others on the network get in, and without it nobody does.
+    `clock` says when the trial of a config is over.
     `on_overdue` is called, from another thread, when controllers have not stopped in time.
     """
 
@@ -151,6 +161,7 @@ class NodeOptions(msgspec.Struct, frozen=True, kw_only=True):
     trust: TrustPolicy | None = None
     door: DoorOptions | None = None
     sources: Sources = Sources(entry_points=False)
+    clock: Clock = SYSTEM
     on_overdue: Callable[[], None] | None = None
 
 
@@ -172,16 +183,21 @@ async def _running(options: NodeOptions, log: NodeLog) -> AsyncIterator[Running]
     host = Host(state, registry, on_overdue=options.on_overdue)
     root = ActiveRoot(options.state / "root", options.ways)
     await to_thread.run_sync(root.deactivate)  # what a node that was killed left mounted
-    for controller in controllers(options, root):
+    files = ConfigFiles(options.config.absolute(), options.state)
+    maintenance = Maintenance(on=await to_thread.run_sync(lambda: files.vacant))
+    for controller in controllers(options, files, root):
         await host.add(controller, BUILT_IN)
     await add_to(host, options.sources.load())
     served = serving(state, registry, options.addresses, host=host, transport=options.transport)
     boot_id, events, power, background = str(uuid.uuid4()), Events(), Power(), Background()
     sequences = Sequences(Sequencer(state, events, background), state, events, power)
+    authorities = Authorities(options.state / "pki")
     services = [
         IdentityService(
             hostname=options.hostname, talos_version=options.talos_version, runs_on=options.platform
         ).service,
+        ConfigService(state, maintenance).service,
+        LoginService(authorities).service,
         EventsService(events).service,
         PowerService(state, sequences).service,
         LifecycleService(state, background).service,
@@ -198,7 +214,7 @@ async def _running(options: NodeOptions, log: NodeLog) -> AsyncIterator[Running]
     try:
         async with (
             served,
-            _door(options, state, registry, services) as listening,
+            _door(options, state, registry, services, authorities, maintenance) as listening,
             anyio.create_task_group() as tasks,
         ):
             tasks.start_soon(publish_changes, state, events)
@@ -216,25 +232,38 @@ async def _running(options: NodeOptions, log: NodeLog) -> AsyncIterator[Running]
 
 @asynccontextmanager
 async def _door(
-    options: NodeOptions, state: State, registry: Registry, services: Sequence[Service]
+    options: NodeOptions,
+    state: State,
+    registry: Registry,
+    services: Sequence[Service],
+    authorities: Authorities,
+    maintenance: Maintenance,
 ) -> AsyncIterator[Address | None]:
     if options.door is None:
         yield None
         return
-    served = [access.state_service(state, registry), *map(access.guarded, talos_api.complete(services))]
-    async with door.opened(options.door, options.state / "pki", served, hostname=options.hostname) as taken:
+    await to_thread.run_sync(authorities.ensure, now())
+    served = [
+        access.state_service(state, registry, maintenance),
+        *(access.guarded(service, maintenance) for service in talos_api.complete(services)),
+    ]
+    opened = door.opened(options.door, authorities, served, maintenance, hostname=options.hostname)
+    async with opened as taken, anyio.create_task_group() as tasks:
+        tasks.start_soon(adoption.follow, state, authorities, maintenance)
         yield taken
+        tasks.cancel_scope.cancel()
 
 
-def controllers(options: NodeOptions, root: ActiveRoot) -> Sequence[Controller | QController]:
+def controllers(options: NodeOptions, files: ConfigFiles, root: ActiveRoot) -> Sequence[Controller | QController]:
     """Return the node's controllers, in the order in which an extension passes through them."""
     store = BlobStore(options.state / "blobs")
     recipe = Recipe(Release.parse(options.talos_version), options.initramfs)
     slots = Slots(options.state / "boot", recipe)
-    config = options.config.absolute()
     return (
-        ConfigController(config, kept=options.state / "config.yaml"),
-        ExtensionFetchController(store, base_directory=config.parent, platform=options.platform, trust=options.trust),
+        ConfigController(files, clock=options.clock),
+        ExtensionFetchController(
+            store, base_directory=files.file.parent, platform=options.platform, trust=options.trust
+        ),
         ExtensionValidateController(store, talos_version=options.talos_version),
         InstallController(store, slots),
         BootController(slots, root),

@@ -63,15 +63,15 @@ def write_login(
     Raises TalosconfigError, OSError, ValueError.
     """
     existing = talosconfig.read(path)
-    accepted = authorities.accepted
-    if not merge and (others := talosconfig.foreign(existing, accepted)):
+    accepted, known = authorities.accepted, authorities.known
+    if not merge and (others := talosconfig.foreign(existing, known)):
         problem = f"there are logins to other nodes in it ({', '.join(sorted(others))[:200]})"
         raise TalosconfigError(path, problem, "name another file, or merge: machined talosconfig --merge")
     authority = authorities.newest
     client = authority.for_client(roles, now(), lifetime)
     nodes = [parse_endpoint(each).host for each in endpoints]
     context = talosconfig.login(endpoints, nodes, ca=accepted, client=client)
-    merged = talosconfig.merged(existing if merge else Talosconfig(), socket.gethostname(), context, replaces=accepted)
+    merged = talosconfig.merged(existing if merge else Talosconfig(), socket.gethostname(), context, replaces=known)
     talosconfig.write(path, merged)
     return merged.context
 

@@ -4,6 +4,7 @@
     another node that this one knows      passed on to it, and the answers streamed back
     `nodes`, which old clients send       each of them asked, and the answers joined: see `one_to_many`
     passed on already (`proxyfrom`)       answered here, whatever it names: so no call goes in circles
+    another node, in maintenance          refused: nobody has said who they are
 
 Who may not call a method is told so here; who may is held against the same rules once more where the call arrives.
 """
@@ -28,6 +29,7 @@ from cosi.rpc.seam import (
 )
 from machined import access, one_to_many
 from machined.address_book import AddressBook, Peer, UnknownNode
+from machined.maintenance import Maintenance
 from machined.one_to_many import Asked
 from machined.peers import PROXY_KEY, Peers
 from talos.access.roles import allowed
@@ -86,12 +88,25 @@ def destination(service: str, method: str, call: Call, book: AddressBook) -> Her
     return Here() if peer is None else There(peer)
 
 
+def only_here(call: Call, book: AddressBook) -> Here:
+    """Return where a call goes in maintenance, when none is passed on. Raises Refusal if it is for another node."""
+    for target in (*_values(call, NODE_KEY), *_values(call, NODES_KEY)):
+        try:
+            elsewhere = book.find(target) is not None
+        except UnknownNode:
+            elsewhere = True
+        if elsewhere:
+            raise Refusal(Code.PERMISSION_DENIED, "no request forwarding")
+    return Here()
+
+
 class Router:
     """Sends the calls of services where they are meant to go."""
 
-    def __init__(self, book: AddressBook, peers: Peers) -> None:
+    def __init__(self, book: AddressBook, peers: Peers, maintenance: Maintenance) -> None:
         self._book = book
         self._peers = peers
+        self._maintenance = maintenance
 
     def routed(self, service: Service) -> Service:
         """Return a service whose calls are answered here by `service`, or elsewhere by one of its name."""
@@ -104,6 +119,8 @@ class Router:
         )
 
     def _destination(self, service: Service, method: str, call: Call) -> Here | There | Everywhere:
+        if self._maintenance.on:
+            return only_here(call, self._book)
         if not allowed(service.name, method) & access.roles(call):
             return Here()  # where it is refused, without a call to anybody
         return destination(service.name, method, call, self._book)

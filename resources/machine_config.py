@@ -1,4 +1,7 @@
-"""MachineConfig: the machine config in force, byte for byte as it was given, exactly as Talos publishes it."""
+"""MachineConfig: the machine config in force, and the one the next start begins with, as Talos publishes them.
+
+Each is byte for byte as it was given. The two differ while a config is on trial, and while one is staged.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,9 @@ from resources import names
 
 ID: Final = "v1alpha1"
 """The id of the config in force."""
+
+LASTING_ID: Final = "persistent"
+"""The id of the config that the next start begins with."""
 
 YAML_SPEC_ANNOTATION: Final = "talos.dev/yaml-spec"
 """Tells clients that the spec's YAML is a string that holds the config, not the config itself."""
@@ -32,11 +38,16 @@ class MachineConfigSpec(Spec):
 
 
 class MachineConfig(Resource[MachineConfigSpec]):
-    """The machine config in force."""
+    """A machine config of the node."""
 
     definition = Definition(type="MachineConfigs.config.talos.dev", default_namespace=names.CONFIG, sensitive=True)
 
     @classmethod
     def active(cls, raw: bytes) -> Self:
-        """Return the resource of a config."""
+        """Return the resource of the config in force."""
         return cls.new(ID, MachineConfigSpec(yaml_marshalled=raw), annotations={YAML_SPEC_ANNOTATION: "1"})
+
+    @classmethod
+    def lasting(cls, raw: bytes) -> Self:
+        """Return the resource of the config that the next start begins with."""
+        return cls.new(LASTING_ID, MachineConfigSpec(yaml_marshalled=raw), annotations={YAML_SPEC_ANNOTATION: "1"})

@@ -8,7 +8,7 @@ FILE_MODE = 0o600
 
 def write(path: Path, content: bytes) -> None:
     """Put content into a file, new or there already. Raises OSError."""
-    temporary = path.with_name(path.name + ".new")
+    temporary = path.with_name(f".{path.name}.new")  # hidden: nobody's own file is called so
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
     with os.fdopen(descriptor, "wb") as file:

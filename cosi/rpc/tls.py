@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -145,12 +145,23 @@ class Certificates:
     """A running server's certificates, which can be exchanged while it runs."""
 
     def __init__(self, tls: ServerTls) -> None:
+        self._enders: list[Callable[[], None]] = []
         self.reload(tls)
 
     def reload(self, tls: ServerTls) -> None:
         """Let the next connections use others; those that stand go on with what they began with."""
         self._context = tls.context()
         self._tls = tls
+
+    def replace(self, tls: ServerTls) -> None:
+        """Use others from now on, and end the connections that stand: what let them in does not hold any more."""
+        self.reload(tls)
+        for end in self._enders:
+            end()
+
+    def on_replaced(self, end: Callable[[], None]) -> None:
+        """Say how a server ends the connections that it has."""
+        self._enders.append(end)
 
     @property
     def tls(self) -> ServerTls:

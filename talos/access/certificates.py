@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import re
 from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple, Self
 
@@ -28,6 +29,7 @@ CLIENT_LIFETIME: Final = datetime.timedelta(days=365)
 CLOCKS_APART: Final = datetime.timedelta(minutes=5)
 """Certificates hold from a moment ago on: the clock of who looks at them may be behind."""
 
+_CERTIFICATE: Final = re.compile(rb"-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----")
 _ORGANIZATION: Final = "talos"
 _ALL_USAGES: Final = (
     "digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
@@ -54,6 +56,8 @@ class Authority:
         key = load_pem_private_key(pair.key, password=None)
         if not isinstance(key, Ed25519PrivateKey) or key.public_key() != self._certificate.public_key():
             raise ValueError("the key of the authority is not the Ed25519 key of its certificate")
+        if not _is_authority(self._certificate):
+            raise ValueError("the certificate is not of an authority")
         self._key = key
 
     @classmethod
@@ -70,6 +74,11 @@ class Authority:
     def not_after(self) -> datetime.datetime:
         """When it, and whatever it signed, is over."""
         return self._certificate.not_valid_after_utc
+
+    def require(self, now: datetime.datetime) -> None:
+        """Raise ValueError if it is over, since nothing that it signs would be good."""
+        if self.not_after <= now:
+            raise ValueError(f"the authority is over since {self.not_after.isoformat()}: replace it")
 
     def for_server(self, names: Collection[str], now: datetime.datetime) -> Pair:
         """Certify a server under its names and IP addresses, for a day."""
@@ -90,6 +99,7 @@ class Authority:
         lifetime: datetime.timedelta,
         alternatives: x509.SubjectAlternativeName | None = None,
     ) -> Pair:
+        self.require(now)
         key = Ed25519PrivateKey.generate()
         subject = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, role) for role in roles])
         until = min(now + lifetime, self.not_after)
@@ -118,6 +128,34 @@ def roles_of(certificate: bytes) -> frozenset[str]:
     if purposes != [ExtendedKeyUsageOID.CLIENT_AUTH]:
         return frozenset()
     return frozenset(str(each.value) for each in read.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME))
+
+
+def authorities_in(pem: bytes) -> bytes:
+    """Return certificates of authorities one like the other. Raises ValueError if there are none, or of others."""
+    try:
+        found = x509.load_pem_x509_certificates(pem)
+        if not all(_is_authority(each) for each in found):
+            raise ValueError("not an authority's certificate")
+    except ValueError:
+        raise ValueError("this is no certificate of an authority") from None
+    return b"".join(each.public_bytes(Encoding.PEM) for each in found)
+
+
+def split(pem: bytes) -> list[bytes]:
+    """Return the certificates of a PEM text, each for itself and with its line's end."""
+    return [match[0] + b"\n" for match in _CERTIFICATE.finditer(pem)]
+
+
+def with_known_label(key: bytes) -> bytes:
+    """Return a private key (PEM) under the label that everybody knows; Talos has one of its own for Ed25519."""
+    return key.replace(b" ED25519 PRIVATE KEY-", b" PRIVATE KEY-")
+
+
+def _is_authority(certificate: x509.Certificate) -> bool:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except (x509.ExtensionNotFound, x509.DuplicateExtension):
+        return False
 
 
 def _builder(

@@ -16,7 +16,7 @@ import msgspec
 import yaml
 
 from talos import private_file
-from talos.access.certificates import Pair
+from talos.access.certificates import Pair, split
 
 MAX_FILE_BYTES: Final = 4 * 1024**2
 
@@ -84,10 +84,15 @@ def read(path: Path) -> Talosconfig:
         raise TalosconfigError(path, f"not a talosconfig ({problem})", "give another file") from None
 
 
+def text(config: Talosconfig) -> bytes:
+    """Return what a file of these contents holds."""
+    content = yaml.dump(msgspec.to_builtins(config), Dumper=yaml.CSafeDumper, sort_keys=False, width=_ONE_LINE)
+    return bytes(content, "utf-8")
+
+
 def write(path: Path, config: Talosconfig) -> None:
     """Write a file for its owner alone, as a whole or not at all. Raises OSError."""
-    content = yaml.dump(msgspec.to_builtins(config), Dumper=yaml.CSafeDumper, sort_keys=False, width=_ONE_LINE)
-    private_file.write(path, content.encode())
+    private_file.write(path, text(config))
 
 
 def _same_node(context: Mapping[str, Any], authorities: bytes) -> bool:
@@ -95,12 +100,7 @@ def _same_node(context: Mapping[str, Any], authorities: bytes) -> bool:
         ca = base64.b64decode(str(context.get("ca", "")), validate=True)
     except (binascii.Error, ValueError):
         return False
-    return any(one and one in authorities for one in _certificates(ca))
-
-
-def _certificates(pem: bytes) -> list[bytes]:
-    end = b"-----END CERTIFICATE-----"
-    return [(part.strip() + b"\n" + end) for part in pem.split(end)[:-1]]
+    return any(one.strip() in authorities for one in split(ca))
 
 
 def _base64(pem: bytes) -> str:

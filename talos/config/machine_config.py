@@ -8,7 +8,8 @@ pass untouched. Shape and fields as in Talos's reference.
 import msgspec
 
 from talos import yaml_document
-from talos.config import extensions, registries, registry_documents
+from talos.config import authority, extensions, registries, registry_documents
+from talos.config.authority import ConfigAuthority
 from talos.config.cursor import Cursor
 from talos.config.document import V1ALPHA1, Document, documents
 from talos.config.faults import ConfigError, ConfigFault
@@ -26,12 +27,13 @@ KNOWN_KINDS = frozenset((*MODELS, *registry_documents.KINDS))
 
 
 class MachineConfig(msgspec.Struct, frozen=True):
-    """A machine config: its text as given, its extensions' images in order, its registries, its documents."""
+    """A machine config: its text as given, its extensions' images in order, its registries, documents and authority."""
 
     raw: bytes
     extensions: tuple[str, ...] = ()
     registries: Registries = Registries()
     documents: tuple[Document, ...] = ()
+    authority: ConfigAuthority = ConfigAuthority()
 
     def __repr__(self) -> str:
         return f"MachineConfig({len(self.raw)} bytes, {self.extensions!r}, {self.registries!r}, {self.documents!r})"
@@ -68,7 +70,10 @@ def _understood(
     images = extensions.read(place) if place is not None else ()
     place = _place(main, ("machine", "registries"), faults)
     said = registries.read(place) if place is not None else Registries()
-    return MachineConfig(text, images, registry_documents.with_documents(said, found, faults), found)
+    said = registry_documents.with_documents(said, found, faults)
+    place = _place(main, ("machine",), faults)
+    trusted = authority.read(place) if place is not None else ConfigAuthority()
+    return MachineConfig(text, images, said, found, trusted)
 
 
 def _place(main: Node | None, keys: tuple[str, ...], faults: list[ConfigFault]) -> Cursor | None:

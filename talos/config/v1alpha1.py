@@ -54,7 +54,7 @@ class Features(Section):
 
 
 class Machine(Section):
-    """What is of this machine; `registries` is read by `talos.config.registries`."""
+    """What is of this machine; `registries` and `ca` are read by `talos.config.registries` and `authority`."""
 
     kept: ClassVar[Collection[str] | None] = (
         "acceptedCAs", "baseRuntimeSpecOverrides", "ca", "controlPlane", "disks", "files", "kernel", "kubelet",

@@ -15,8 +15,9 @@ from cosi.rpc.http2.status import Code
 from cosi.rpc.seam import Call, Frames, Refusal, Service, frame
 from cosi.rpc.seam import Peer as RpcPeer
 from machined.address_book import AddressBook, Peer
+from machined.maintenance import Maintenance
 from machined.peers import Peers
-from machined.routing import MAX_NODES, ONE_TO_MANY, Everywhere, Here, Router, There, destination
+from machined.routing import MAX_NODES, ONE_TO_MANY, Everywhere, Here, Router, There, destination, only_here
 from talos.access.certificates import Authority
 from talos.access.roles import METHODS, Role
 
@@ -69,6 +70,22 @@ def test_an_unknown_node_is_unavailable() -> None:
     assert refused.value.code is Code.UNAVAILABLE
 
 
+@pytest.mark.parametrize("metadata", [[], [("node", "a")], [("nodes", "a")], [("node", "a"), ("nodes", "a")]])
+def test_in_maintenance_a_call_to_this_node_is_answered_here(metadata: Metadata) -> None:
+    assert only_here(Call(metadata), BOOK) == Here()
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [[("node", "b")], [("node", "nowhere")], [("nodes", "a"), ("nodes", "b")], [("node", "b"), ("proxyfrom", "c")]],
+)
+def test_in_maintenance_no_call_is_passed_on(metadata: Metadata) -> None:
+    with pytest.raises(Refusal, match=r"^no request forwarding$") as refused:
+        only_here(Call(metadata), BOOK)
+
+    assert refused.value.code is Code.PERMISSION_DENIED
+
+
 @pytest.mark.parametrize("service", METHODS)
 def test_only_the_services_that_talos_names_ask_several_nodes(service: str) -> None:
     if service in ONE_TO_MANY:
@@ -112,7 +129,7 @@ def test_every_call_goes_to_one_place_or_is_refused(metadata: Metadata, service:
 @pytest.mark.anyio
 async def test_who_may_not_call_a_method_has_it_passed_on_to_nobody() -> None:
     nobody = Peers("a", {})
-    routed = Router(BOOK, nobody).routed(Service(STATE, unary={"Get": _here}))
+    routed = Router(BOOK, nobody, Maintenance(on=False)).routed(Service(STATE, unary={"Get": _here}))
 
     answer = await routed.unary["Get"](b"", Call([("node", "b")]))
 
@@ -123,7 +140,7 @@ async def test_who_may_not_call_a_method_has_it_passed_on_to_nobody() -> None:
 async def test_uploads_are_answered_here_or_refused() -> None:
     name = "machine.DebugService"
     service = Service(name, client_streaming={"Import": _here}, bidirectional={"ContainerRun": _talk})
-    routed = Router(BOOK, Peers("a", {})).routed(service)
+    routed = Router(BOOK, Peers("a", {}), Maintenance(on=False)).routed(service)
 
     here = await routed.client_streaming["Import"](_nothing(), _from_an_administrator(("node", "a")))
     with pytest.raises(Refusal, match=r"are not passed on: connect to b itself, at 127\.0\.0\.3:50000$") as refused:

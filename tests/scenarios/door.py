@@ -14,13 +14,15 @@ import msgspec
 
 from cosi.resource.registry import Registry
 from cosi.rpc.remote.state import connected
-from cosi.rpc.tls import ClientTls, Identity
+from cosi.rpc.tls import ALPN_HTTP2, ClientTls, Identity
 from cosi.state.core import CoreState
+from cosi.state.state import State
 from machined.assembly import RESOURCES
 from machined.door import DoorOptions
 from machined.login import parse_endpoint, write_login
 from talos.access import talosconfig
 from talos.access.authorities import Authorities
+from talos.access.talosconfig import Talosconfig
 from tests.scenarios.node import PATIENCE_SECONDS, Site
 from tests.talosctl.talosctl import Talosctl, talosctl
 
@@ -30,10 +32,8 @@ class Login:
 
     def __init__(self, path: Path) -> None:
         config = talosconfig.read(path)
-        context = config.contexts[config.context]
-        self.address = parse_endpoint(context["endpoints"][0])
-        ca, certificate, key = (base64.b64decode(context[each]) for each in ("ca", "crt", "key"))
-        self.tls = ClientTls(ca, Identity(certificate, key))
+        self.address = parse_endpoint(config.contexts[config.context]["endpoints"][0])
+        self.tls = tls_of(config)
 
     @cached_property
     def context(self) -> ssl.SSLContext:
@@ -48,6 +48,17 @@ class Login:
                 yield state
 
     @asynccontextmanager
+    async def insecure(self) -> AsyncIterator[Talosctl]:
+        """Be talosctl with `--insecure`: without a certificate, and content with whichever the node has."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        context.set_alpn_protocols([ALPN_HTTP2])
+        with anyio.fail_after(PATIENCE_SECONDS):
+            async with talosctl(self.address, context, insecure=True) as client:
+                yield client
+
+    @asynccontextmanager
     async def talosctl(self, *nodes: str) -> AsyncIterator[Talosctl]:
         """Be talosctl, with `--nodes` if there are any."""
         with anyio.fail_after(PATIENCE_SECONDS):
@@ -55,14 +66,28 @@ class Login:
                 yield client
 
 
+def tls_of(config: Talosconfig) -> ClientTls:
+    """Return how a client connects with the login in a talosconfig."""
+    context = config.contexts[config.context]
+    ca, certificate, key = (base64.b64decode(context[each]) for each in ("ca", "crt", "key"))
+    return ClientTls(ca, Identity(certificate, key))
+
+
 @asynccontextmanager
 async def opened(directory: Path, images: Sequence[str] = (), site: Site | None = None) -> AsyncIterator[Site]:
-    """Run a node with a door; the administrator's login lies in `talosconfig`."""
+    """Run a node with a door and a config; the administrator's login lies in `talosconfig`."""
     site = site or Site(directory)
     site.write_config(*images)
-    give_door(site, directory)
-    async with site.node():
+    async with door_of(site):
         yield site
+
+
+@asynccontextmanager
+async def door_of(site: Site) -> AsyncIterator[State]:
+    """Run a node with a door on the config that is there, or none."""
+    give_door(site, site.config.parent)
+    async with site.node() as state:
+        yield state
 
 
 def give_door(site: Site, directory: Path) -> None:

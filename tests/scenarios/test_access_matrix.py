@@ -17,7 +17,8 @@ from cosi.rpc.tls import ClientTls, Identity
 from talos.access.authorities import Authorities
 from talos.access.certificates import Authority, Pair
 from talos.access.roles import Role
-from tests.scenarios.door import Login, administrator, login, opened
+from tests.scenarios.door import Login, administrator, door_of, login, opened
+from tests.scenarios.node import Site
 from tests.talos.access.test_roles import RULES
 from tests.talosctl.talosctl import STATE, Talosctl
 from tests.talosctl.wire import CallFailed
@@ -52,6 +53,19 @@ async def test_a_role_opens_exactly_what_is_its(tmp_path: Path, roles: tuple[str
         passed = {path for path in RULES if await passes(client, path, NOT_PROTOBUF)}
 
     assert passed == {path for path, allowed in RULES.items() if allowed & set(roles)}
+
+
+async def test_in_maintenance_nobody_needs_a_certificate_and_all_are_readers(tmp_path: Path) -> None:
+    async with door_of(Site(tmp_path)), administrator(tmp_path).insecure() as client:
+        passed = {path for path in RULES if await passes(client, path, NOT_PROTOBUF)}
+        reads = {
+            type: await passes(client, f"{STATE}/{method}", request(type).SerializeToString())
+            for method, request in READS.items()
+            for type in (SECRET, OPEN)
+        }
+
+    assert passed == {path for path, allowed in RULES.items() if Role.READER in allowed}
+    assert reads == {SECRET: False, OPEN: True}
 
 
 @pytest.mark.parametrize("method", READS)

@@ -6,10 +6,13 @@ Without certificates (`--insecure`) calls name no node. Faithful to Talos's cmd/
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Final, TypeVar
 
+import msgspec
+import yaml
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 
@@ -18,7 +21,12 @@ from cosi.rpc.address import Address
 from talos._pb.common import common_pb2
 from talos._pb.inspect import inspect_pb2
 from talos._pb.machine import machine_pb2
+from talos.access.talosconfig import Talosconfig
 from tests.talosctl.wire import Headers, Wire, connected
+
+AUTO: Final = machine_pb2.ApplyConfigurationRequest.AUTO
+TRIAL_SECONDS: Final = 60.0
+"""How long a trial lasts unless told."""
 
 STATE: Final = "/cosi.resource.State"
 MACHINE: Final = "/machine.MachineService"
@@ -157,6 +165,52 @@ class Talosctl:
             yield hello, None
             async for event in answers:
                 yield event, EVENTS[event.data.type_url].FromString(event.data.value)
+
+    async def apply_config(
+        self,
+        config: bytes,
+        mode: machine_pb2.ApplyConfigurationRequest.Mode = AUTO,
+        *,
+        dry_run: bool = False,
+        seconds: float = TRIAL_SECONDS,
+        node: str | None = None,
+    ) -> machine_pb2.ApplyConfiguration:
+        """Do what `talosctl apply-config --mode … --dry-run --timeout …` does; all of it is always sent."""
+        request = machine_pb2.ApplyConfigurationRequest(
+            data=config,
+            mode=mode,
+            dry_run=dry_run,
+            try_mode_timeout=Duration(seconds=int(seconds), nanos=round(seconds % 1 * 1e9)),
+        )
+        path = f"{MACHINE}/ApplyConfiguration"
+        answer = await self.unary(path, request, machine_pb2.ApplyConfigurationResponse, node)
+        (only,) = answer.messages
+        return only
+
+    async def edit_machine_config(
+        self, edit: Callable[[bytes], bytes], mode: machine_pb2.ApplyConfigurationRequest.Mode = AUTO
+    ) -> Sequence[machine_pb2.ApplyConfiguration]:
+        """Do what `talosctl edit machineconfig` and `patch machineconfig` do at each node."""
+        await self.version()
+        definition = await self._resolved("machineconfig")
+        results = []
+        for node in self.nodes:
+            wanted = state_pb2.GetRequest(
+                namespace=definition.default_namespace, type=definition.resource_type, id="v1alpha1"
+            )
+            found = (await self.unary(f"{STATE}/Get", wanted, state_pb2.GetResponse, node)).resource
+            assert found.metadata.annotations, "without one the spec would be taken for the config itself"
+            body = yaml.safe_load(found.spec.yaml_spec)
+            results.append(await self.apply_config(edit(body.encode()), mode, node=node))
+        return results
+
+    async def new_login(self, *roles: str, seconds: int = 3600) -> Talosconfig:
+        """Do what `talosctl config new --roles … --crt-ttl …` does."""
+        request = machine_pb2.GenerateClientConfigurationRequest(roles=roles, crt_ttl=Duration(seconds=seconds))
+        path = f"{MACHINE}/GenerateClientConfiguration"
+        answer = await self.unary(path, request, machine_pb2.GenerateClientConfigurationResponse)
+        (only,) = answer.messages
+        return msgspec.convert(yaml.safe_load(only.talosconfig), Talosconfig)
 
     async def _resolved(self, word: str) -> meta_pb2.ResourceDefinitionSpec:
         request = state_pb2.ListRequest(namespace="meta", type="ResourceDefinitions.meta.cosi.dev")

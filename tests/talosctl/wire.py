@@ -17,13 +17,25 @@ import h2.connection
 import h2.events
 from anyio.streams.memory import MemoryObjectSendStream
 from anyio.streams.tls import TLSAttribute, TLSStream
+from h2.connection import ConnectionInputs, ConnectionState, H2ConnectionStateMachine
 
 from cosi.rpc.address import Address
 
 ENVELOPE: Final = struct.Struct(">?I")
 READ_BYTES: Final = 64 << 10
 
+_ENDED: Final = (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError, ssl.SSLError)
+
 Headers = Sequence[tuple[str, str]]
+
+
+class _Patient(H2ConnectionStateMachine):
+    """To h2 a GOAWAY is the end; gRPC's clients hear the calls that are under way to theirs."""
+
+    _transitions = {  # noqa: RUF012 - as h2 has it
+        **H2ConnectionStateMachine._transitions,
+        (ConnectionState.CLIENT_OPEN, ConnectionInputs.RECV_GOAWAY): (None, ConnectionState.CLIENT_OPEN),
+    }
 
 
 class CallFailed(Exception):
@@ -42,8 +54,10 @@ class Wire:
     def __init__(self, stream: anyio.abc.ByteStream) -> None:
         self._stream = stream
         self._h2 = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True, header_encoding="utf-8"))
+        self._h2.state_machine = _Patient()
         self._calls: dict[int, MemoryObjectSendStream[h2.events.Event]] = {}
         self._sending = anyio.Lock()
+        self._over = False
 
     async def start(self) -> None:
         """Say the first words."""
@@ -53,6 +67,8 @@ class Wire:
 
     async def call(self, path: str, request: bytes, metadata: Headers) -> AsyncGenerator[bytes, None]:
         """Yield the answers to one message. Raises CallFailed; ConnectionError if the connection ends first."""
+        if self._over:
+            raise ConnectionError("the connection has ended")
         send, receive = anyio.create_memory_object_stream[h2.events.Event](math.inf)
         stream_id = self._h2.get_next_available_stream_id()
         self._calls[stream_id] = send
@@ -90,15 +106,11 @@ class Wire:
                 for event in self._h2.receive_data(await self._stream.receive(READ_BYTES)):
                     self._take(event)
                 await self._flush()
-        except h2.exceptions.ProtocolError:
-            # Once the node has said that it goes, h2 takes what else it says, about calls under way, for a fault.
-            if self._h2.state_machine.state is not h2.connection.ConnectionState.CLOSED:
-                raise
-            self._end()
-        except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError, ssl.SSLError):
+        except (ConnectionError, *_ENDED):
             self._end()
 
     def _end(self) -> None:
+        self._over = True
         for call in self._calls.values():
             call.close()
 
@@ -114,20 +126,27 @@ class Wire:
             try:
                 self._h2.reset_stream(stream_id, error_code=8)
                 await self._flush()
-            except (h2.exceptions.ProtocolError, anyio.BrokenResourceError, anyio.ClosedResourceError, ssl.SSLError):
+            except (h2.exceptions.ProtocolError, ConnectionError):
                 return  # it had ended
 
     async def _flush(self) -> None:
         async with self._sending:
-            if data := self._h2.data_to_send():
-                await self._stream.send(data)
+            try:
+                if data := self._h2.data_to_send():
+                    await self._stream.send(data)
+            except _ENDED:
+                raise ConnectionError("the connection has ended") from None
 
 
 @asynccontextmanager
 async def connected(address: Address, context: ssl.SSLContext) -> AsyncIterator[Wire]:
     """Connect as talosctl does, which wants `h2` to be agreed on. Raises OSError, ssl.SSLError."""
     tcp = await anyio.connect_tcp(address.host, address.port)
-    tls = await TLSStream.wrap(tcp, hostname=address.host, ssl_context=context, standard_compatible=False)
+    try:
+        tls = await TLSStream.wrap(tcp, hostname=address.host, ssl_context=context, standard_compatible=False)
+    except ssl.SSLError:
+        await tcp.aclose()
+        raise
     async with tls:
         assert tls.extra(TLSAttribute.alpn_protocol) == "h2"
         wire = Wire(tls)

@@ -61,6 +61,11 @@ class Connection(asyncio.BufferedProtocol):
         self._lingering = False
         self._stranger = True
 
+    @property
+    def encrypted(self) -> bool:
+        """Whether TLS let the client in."""
+        return self._tls is not None
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Note the socket, and whose it is."""
         self._transport = cast(asyncio.Transport, transport)

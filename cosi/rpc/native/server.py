@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from typing import Final
 
@@ -41,7 +41,7 @@ ACCEPTED_AT_ONCE: Final = 16
 must be over before admission would push it out."""
 
 GRACE_SECONDS: Final = 1.0
-"""How long calls may still run when the server stops."""
+"""How long calls may still run when the server stops, or sends everybody away."""
 
 _log = structlog.get_logger(component="rpc")
 
@@ -106,6 +106,13 @@ class Server:
         self._unsent.append(connection)
         self._have_turn()
 
+    def send_away(self) -> None:
+        """End the connections over TLS: their calls may still run for a moment, and no new ones begin."""
+        leaving = [connection for connection in self._admission.guests if connection.encrypted]
+        for connection in leaving:
+            connection.shut_down()
+        self._loop.call_later(GRACE_SECONDS, _abort_all, leaving)
+
     async def stop(self) -> None:
         """Let the calls under way end for a moment, then end them."""
         self._emptied = self._loop.create_future()
@@ -162,6 +169,8 @@ async def serving(
     server = Server(services, bounds)
     taken: list[Address] = []
     listeners: list[asyncio.Server] = []
+    if certificates is not None:
+        certificates.on_replaced(server.send_away)
     try:
         for wanted in addresses:
             sockets = listening.sockets(wanted, tls=certificates is not None)
@@ -181,6 +190,11 @@ async def serving(
                 listener.close()
             await server.stop()
         listening.release(taken)
+
+
+def _abort_all(connections: Iterable[Connection]) -> None:
+    for connection in connections:
+        connection.abort()
 
 
 def _accepting(server: Server, certificates: Certificates | None) -> Callable[[], Connection]:

@@ -1,4 +1,4 @@
-"""A certificate gives the roles it names, if it is one for clients."""
+"""A certificate gives the roles it names, if it is one for clients; and authorities are told from others."""
 
 import datetime
 
@@ -8,9 +8,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from talos.access.certificates import Authority, roles_of
+from talos.access.certificates import Authority, Pair, authorities_in, roles_of, split
 
 NOW = datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC)
+AUTHORITY = Authority.create(NOW)
 CLIENT, SERVER = ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH
 
 
@@ -41,3 +42,24 @@ def test_only_a_certificate_for_clients_alone_gives_roles(
     purposes: tuple[x509.ObjectIdentifier, ...], roles: set[str]
 ) -> None:
     assert roles_of(certificate(*purposes)) == roles
+
+
+def test_a_bundle_is_split_into_its_certificates() -> None:
+    other = Authority.create(NOW).pair.certificate
+    bundle = AUTHORITY.pair.certificate + b"\n# a remark\n" + other + AUTHORITY.pair.key
+
+    assert split(bundle) == [AUTHORITY.pair.certificate, other]
+    assert authorities_in(bundle) == AUTHORITY.pair.certificate + other
+
+
+@pytest.mark.parametrize(
+    "pem", [b"", b"nothing", AUTHORITY.for_client(["os:admin"], NOW).certificate], ids=["empty", "text", "a client's"]
+)
+def test_what_is_no_authority_is_refused(pem: bytes) -> None:
+    with pytest.raises(ValueError, match="no certificate of an authority"):
+        authorities_in(pem)
+
+
+def test_a_client_is_no_authority_though_its_key_fits() -> None:
+    with pytest.raises(ValueError, match="not of an authority"):
+        Authority(Pair(*AUTHORITY.for_client(["os:admin"], NOW)))

@@ -124,7 +124,6 @@ persist: true
 machine:
   type: ""
   token: 1.0
-  ca: {{crt: YQ==, key: YQ==, other: 1}}
   sysctls: {{a: 1, b: null, c: true}}
   install: {{disk: 1, diskSelector: {{size: '> 1'}}, wipe: off, legacyBIOSSupport: true}}
   network: {{interfaces: [{{interface: eth0}}], anything: 1}}

@@ -235,3 +235,66 @@ async def test_new_certificates_are_for_new_connections_and_the_old_ones_go_on(
         feed.put(None)
         assert (await old.answer(stream)).contents == [b"before", b"after"]
         assert (await old.ask(ECHO, b"hello")).contents == [b"hello"]
+
+
+async def test_when_certificates_are_replaced_who_came_in_before_is_sent_away_after_the_calls_under_way(
+    server_tls: ServerTls, client_tls: ClientTls
+) -> None:
+    answering = anyio.Event()
+
+    async def server(_: bytes, _call: Call) -> AsyncGenerator[Frames | Feed, None]:
+        yield frame(b"before")
+        await answering.wait()
+        yield frame(b"after")
+
+    certificates = Certificates(ServerTls(server_tls.identity, None))
+    async with (
+        tls_served(certificates, server=server) as where,
+        connected(where, tls=ClientTls(client_tls.ca).context()) as nobody,
+    ):
+        stream = await nobody.call(SERVER, b"")
+        await nobody.begun(stream)
+
+        certificates.replace(server_tls)
+        answering.set()
+
+        assert (await nobody.answer(stream)).contents == [b"before", b"after"]
+        await nobody.say(nobody.pong())
+        assert (await nobody.goodbye()).code == ErrorCode.NO_ERROR
+        assert not await is_served(where, ClientTls(client_tls.ca).context())
+        assert await is_served(where, client_tls.context())
+
+
+async def test_when_certificates_are_replaced_a_call_that_goes_on_is_cut_off(
+    server_tls: ServerTls, client_tls: ClientTls
+) -> None:
+    async def server(_: bytes, _call: Call) -> AsyncGenerator[Frames | Feed, None]:
+        yield frame(b"before")
+        await anyio.sleep_forever()
+
+    certificates = Certificates(server_tls)
+    async with (
+        tls_served(certificates, server=server) as where,
+        connected(where, tls=client_tls.context()) as client,
+    ):
+        stream = await client.call(SERVER, b"")
+        await client.begun(stream)
+
+        certificates.replace(server_tls)
+
+        with pytest.raises((ssl.SSLError, anyio.BrokenResourceError, anyio.EndOfStream, Over)):
+            await client.answer(stream)
+
+
+async def test_a_unix_socket_beside_tls_is_not_concerned(server_tls: ServerTls, tmp_path: Path) -> None:
+    certificates = Certificates(server_tls)
+    addresses = [ANYWHERE, Address(path=str(tmp_path / "socket"))]
+    async with (
+        serving_services([service(unary=echo)], addresses, tls=certificates, transport=Transport.NATIVE) as (_, local),
+        connected(local) as client,
+    ):
+        assert (await client.ask(ECHO, b"hello")).contents == [b"hello"]
+
+        certificates.replace(server_tls)
+
+        assert (await client.ask(ECHO, b"hello")).contents == [b"hello"]
