@@ -3,6 +3,7 @@
     /a/b/../c     root ─▶ a ─▶ b ─▶ (back to a) ─▶ c          each step is opened in the directory before it
     a link        its target is walked in its place: from the root if it is absolute
     ..            goes back to the directory that we came from, never above the root
+    a/            at the end says that it is a directory, as a/. does
 
 What is opened is a handle on what the name meant at that moment (O_PATH), which opens no device and waits for no pipe.
 So nothing that is moved, replaced or linked meanwhile leads out; there is no path for the kernel to resolve anew.
@@ -74,6 +75,9 @@ def found(root: Path, path: str) -> Iterator[Found]:
             if name == "..":
                 way.back()
                 continue
+            if name == ".":
+                way.stay()
+                continue
             target = way.go(name)
             if target is None:
                 continue
@@ -95,8 +99,9 @@ def listing(root: Path, path: str, *, depth: int) -> Generator[Entry, None, None
     an error. Raises OSError if the path leads nowhere. Closing the iterator closes all that it has open.
     """
     with found(root, path) as start:
-        name = "." if stat.S_ISDIR(start.status.st_mode) else start.path.rpartition("/")[2]
-        yield from _listed(Entry(start.path, name, start.status), start.handle, min(depth, MAX_DEPTH))
+        path = _shown(start.path)
+        name = "." if stat.S_ISDIR(start.status.st_mode) else path.rpartition("/")[2]
+        yield from _listed(Entry(path, name, start.status), start.handle, min(depth, MAX_DEPTH))
 
 
 def _listed(entry: Entry, handle: int, depth: int) -> Iterator[Entry]:
@@ -110,7 +115,7 @@ def _listed(entry: Entry, handle: int, depth: int) -> Iterator[Entry]:
         yield msgspec.structs.replace(entry, error=f"open {entry.path}: {words(error)}")
         return
     try:
-        names, problem = _entries(directory)
+        names, problem = _entries(directory, entry.path)
         yield msgspec.structs.replace(entry, error=problem)
         for name in names:
             yield from _child(entry, directory, name, depth - 1)
@@ -119,7 +124,7 @@ def _listed(entry: Entry, handle: int, depth: int) -> Iterator[Entry]:
 
 
 def _child(parent: Entry, directory: int, name: str, depth: int) -> Iterator[Entry]:
-    shown = os.fsencode(name).decode(errors="replace")
+    shown = _shown(name)
     path = f"{parent.path.rstrip('/')}/{shown}"
     relative = shown if parent.relative == "." else f"{parent.relative}/{shown}"
     try:
@@ -130,15 +135,18 @@ def _child(parent: Entry, directory: int, name: str, depth: int) -> Iterator[Ent
     try:
         status = os.fstat(handle)
         link = os.readlink("", dir_fd=handle) if stat.S_ISLNK(status.st_mode) else ""
-        yield from _listed(Entry(path, relative, status, os.fsencode(link).decode(errors="replace")), handle, depth)
+        yield from _listed(Entry(path, relative, status, _shown(link)), handle, depth)
     finally:
         os.close(handle)
 
 
-def _entries(directory: int) -> tuple[list[str], str]:
+def _entries(directory: int, path: str) -> tuple[list[str], str]:
     """Return the names in a directory, and what is wrong with it."""
-    with os.scandir(directory) as entries:
-        names = [entry.name for entry in islice(entries, MAX_ENTRIES + 1)]
+    try:
+        with os.scandir(directory) as entries:
+            names = [entry.name for entry in islice(entries, MAX_ENTRIES + 1)]
+    except OSError as error:
+        return [], f"readdirent {path}: {words(error)}"
     if len(names) > MAX_ENTRIES:
         return [], f"more than {MAX_ENTRIES} entries"
     return sorted(names), ""
@@ -176,9 +184,12 @@ class _Way:
             os.close(handle)
         return target
 
-    def back(self) -> None:
+    def stay(self) -> None:
         if not stat.S_ISDIR(os.fstat(self.handle).st_mode):
             raise _error(errno.ENOTDIR, self.path)
+
+    def back(self) -> None:
+        self.stay()
         if len(self._steps) > 1:
             os.close(self._steps.pop()[0])
 
@@ -196,7 +207,10 @@ class _Way:
 
 def _names(path: str) -> list[str]:
     """Return the names of a path, the first one last. Raises OSError if there are too many, or one can't be."""
-    names = [name for name in path.split("/") if name not in ("", ".")]
+    parts = path.split("/")
+    names = [name for name in parts if name not in ("", ".")]
+    if names and parts[-1] in ("", "."):
+        names.append(".")
     if len(names) > MAX_NAMES or len(path) > _MAX_PATH_CHARACTERS:
         raise _error(errno.ENAMETOOLONG, path[:_SHOWN_CHARACTERS])
     if "\0" in path:
@@ -206,6 +220,11 @@ def _names(path: str) -> list[str]:
 
 def _error(number: int, path: str) -> OSError:
     return OSError(number, os.strerror(number), path)
+
+
+def _shown(name: str) -> str:
+    """Return a name as text; a name is any bytes, and those that are no UTF-8 are marked."""
+    return os.fsencode(name).decode(errors="replace")
 
 
 def words(error: OSError) -> str:

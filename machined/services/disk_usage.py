@@ -17,6 +17,7 @@ from cosi.rpc.http2.status import Code
 from cosi.rpc.seam import Call, Frames, Refusal, Service, frame
 from cosi.state.state import State
 from machined.booted_root import booted_root
+from machined.services.files import whole
 from machined.services.identity import NAME
 from talos._pb.machine import machine_pb2
 from talos.disk_usage import Usage, Wanted, disk_usage_of
@@ -45,7 +46,7 @@ class DiskUsageService:
         wanted = Wanted(asked.recursion_depth, asked.all, asked.threshold)
         root = await booted_root(self._state)
         for path in asked.paths:
-            usages = disk_usage_of(root, path)
+            usages = disk_usage_of(root, whole(path))
             try:
                 while some := await to_thread.run_sync(_some, usages):
                     if answers := b"".join(_framed(usage) for usage in some if usage in wanted):

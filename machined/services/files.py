@@ -60,7 +60,7 @@ class FilesService:
         root = await booted_root(self._state)
         file = await to_thread.run_sync(_opened, root, path)
         try:
-            while piece := await to_thread.run_sync(os.read, file, CHUNK_BYTES):
+            while piece := await to_thread.run_sync(_piece, file, path):
                 yield _data(piece)
         finally:
             os.close(file)
@@ -72,11 +72,13 @@ class FilesService:
         depth = 0
         if asked.recurse:
             depth = asked.recursion_depth - 1 if asked.recursion_depth > 0 else MAX_DEPTH
-        entries = listing(await booted_root(self._state), asked.root, depth=depth)
+        root = whole(asked.root)
+        entries = listing(await booted_root(self._state), root, depth=depth)
         try:
-            while some := await to_thread.run_sync(_next, entries, asked.root):
+            while some := await to_thread.run_sync(_next, entries, root):
                 shown = [entry for entry in some if not kinds or any(_is(entry, kind) for kind in kinds)]
-                yield b"".join(frame(_info(entry).SerializeToString()) for entry in shown)
+                if answers := b"".join(frame(_info(entry).SerializeToString()) for entry in shown):
+                    yield answers
         finally:
             entries.close()
 
@@ -92,11 +94,23 @@ def _opened(root: Path, path: str) -> int:
         raise refusal("stat", path, error, code) from None
 
 
+def _piece(file: int, path: str) -> bytes:
+    try:
+        return os.read(file, CHUNK_BYTES)
+    except OSError as error:
+        raise refusal("read", path, error) from None
+
+
 def _next(entries: Iterator[Entry], path: str) -> Sequence[Entry]:
     try:
         return list(islice(entries, ENTRIES_AT_ONCE))
     except OSError as error:
         raise refusal("lstat", path, error) from None
+
+
+def whole(path: str) -> str:
+    """Return a path as Talos looks for it: from the top, and without a slash at its end."""
+    return f"/{path.removeprefix('/').removesuffix('/')}"
 
 
 def refusal(what: str, path: str, error: OSError, code: Code = Code.UNKNOWN) -> Refusal:
@@ -105,7 +119,8 @@ def refusal(what: str, path: str, error: OSError, code: Code = Code.UNKNOWN) -> 
 
 
 def _is(entry: Entry, kind: Callable[[int], bool]) -> bool:
-    return entry.status is None or kind(entry.status.st_mode)
+    """Tell whether an entry is of a kind; one with an error is of all, as nobody is to miss it."""
+    return entry.status is None or bool(entry.error) or kind(entry.status.st_mode)
 
 
 def _data(piece: bytes) -> Frames:

@@ -1,7 +1,8 @@
 """inspect.InspectService: who reads and writes what, of all controllers that work on the node's state.
 
 Messages are Talos's, and so is the order: outputs before inputs, each sorted. Queues have inputs of their own kinds,
-which its messages don't know: they are told as what they do, hold finalizers or not.
+which its messages don't know: they are told as what they do, hold finalizers or not. What another program put down in
+words that nobody knows is left out, and hides nothing else.
 """
 
 from __future__ import annotations
@@ -54,15 +55,17 @@ class InspectService:
 
 def _outputs(controller: ControllerDefinition) -> Iterator[Edge]:
     for output in controller.spec.outputs:
-        yield Edge(controller_name=controller.id, edge_type=_OUTPUTS[output.sharing], resource_type=output.type)
+        if output.sharing in _OUTPUTS:
+            yield Edge(controller_name=controller.id, edge_type=_OUTPUTS[output.sharing], resource_type=output.type)
 
 
 def _inputs(controller: ControllerDefinition) -> Iterator[Edge]:
     for wanted in controller.spec.inputs:
-        yield Edge(
-            controller_name=controller.id,
-            edge_type=_INPUTS[wanted.mode],
-            resource_namespace=wanted.namespace,
-            resource_type=wanted.type,
-            resource_id=wanted.id,
-        )
+        if wanted.mode in _INPUTS:
+            yield Edge(
+                controller_name=controller.id,
+                edge_type=_INPUTS[wanted.mode],
+                resource_namespace=wanted.namespace,
+                resource_type=wanted.type,
+                resource_id=wanted.id,
+            )

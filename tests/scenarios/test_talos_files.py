@@ -115,3 +115,20 @@ async def test_the_graph_has_every_controller_and_what_it_reads_and_writes(tmp_p
     assert (fetch, inspect_pb2.INPUT_STRONG, "ExtensionSpecs.extensions.cosi.dev", "") in told
     kinds = [edge.edge_type == inspect_pb2.OUTPUT_EXCLUSIVE for edge in edges]
     assert kinds == sorted(kinds, reverse=True)
+
+
+async def test_every_type_of_the_graph_can_be_looked_up_with_its_resources(tmp_path: Path) -> None:
+    async with booted(tmp_path) as talosctl:
+        drawn = await talosctl.dependencies_with_resources()
+        types = {edge.resource_type for edge in await talosctl.dependencies()}
+
+    assert set(drawn) == types
+    assert drawn["BootStatuses.extensions.cosi.dev"] == [boot_status.ID]
+
+
+async def test_a_reader_draws_the_graph_without_what_it_may_not_see(tmp_path: Path) -> None:
+    async with booted(tmp_path), login(tmp_path, "os:reader").talosctl() as reader:
+        drawn = await reader.dependencies_with_resources()
+
+    assert drawn["BootStatuses.extensions.cosi.dev"] == [boot_status.ID]
+    assert "MachineConfigs.config.talos.dev" not in drawn

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Final, TypeVar
 
 import msgspec
@@ -22,7 +22,7 @@ from talos._pb.common import common_pb2
 from talos._pb.inspect import inspect_pb2
 from talos._pb.machine import machine_pb2
 from talos.access.talosconfig import Talosconfig
-from tests.talosctl.wire import Headers, Wire, connected
+from tests.talosctl.wire import CallFailed, Headers, Wire, connected
 
 AUTO: Final = machine_pb2.ApplyConfigurationRequest.AUTO
 TRIAL_SECONDS: Final = 60.0
@@ -153,6 +153,21 @@ class Talosctl:
         """Return what `talosctl inspect dependencies` draws of the first node."""
         path, answer = f"{INSPECT}/ControllerRuntimeDependencies", inspect_pb2.ControllerRuntimeDependenciesResponse
         return [edge for message in (await self.unary(path, Empty(), answer)).messages for edge in message.edges]
+
+    async def dependencies_with_resources(self) -> Mapping[str, Sequence[str]]:
+        """Return what `talosctl inspect dependencies --with-resources` draws: the ids of every type with an edge."""
+        drawn: dict[str, Sequence[str]] = {}
+        for edge in await self.dependencies():
+            if edge.resource_type in drawn:
+                continue
+            definition = await self._resolved(edge.resource_type)
+            request = state_pb2.ListRequest(
+                namespace=edge.resource_namespace or definition.default_namespace, type=definition.resource_type
+            )
+            answers = self.stream(f"{STATE}/List", request, state_pb2.ListResponse)
+            with suppress(CallFailed):  # what it may not see it passes over
+                drawn[edge.resource_type] = [answer.resource.metadata.id async for answer in answers]
+        return drawn
 
     async def events(
         self, *, tail: int = 0, after: str = "", actor: str = ""
