@@ -7,6 +7,7 @@ import anyio
 import msgspec
 import pytest
 
+from cosi.clock import SYSTEM
 from cosi.rpc.http2.status import Code
 from cosi.state.state import State
 from cosi.testing.clock import ManualClock
@@ -14,8 +15,9 @@ from resources import config_status, machine_config
 from resources.config_status import ConfigStatus
 from resources.machine_config import MachineConfig
 from talos._pb.machine import machine_pb2
-from tests.scenarios.door import administrator, door_of, login
+from tests.scenarios.door import administrator, door_of, give_door, login
 from tests.scenarios.node import Site, until, until_active, until_planned
+from tests.talosctl import lifecycle
 from tests.talosctl.talosctl import Talosctl
 from tests.talosctl.wire import CallFailed
 
@@ -83,6 +85,25 @@ async def test_a_staged_config_is_in_force_after_the_next_start(site: Site, tmp_
         told = await until(state, ConfigStatus, config_status.ID, lambda found: found.spec.valid)
         assert not told.spec.staged
     assert site.config.read_bytes() == NEW
+
+
+@pytest.mark.parametrize("staged", [False, True])
+async def test_a_reboot_puts_in_force_what_lasts(site: Site, tmp_path: Path, staged: bool) -> None:
+    site.options = msgspec.structs.replace(site.options, clock=SYSTEM)
+    give_door(site, tmp_path)
+    async with site.living():
+        login = administrator(tmp_path)
+        async with login.talosctl() as talosctl:
+            await talosctl.apply_config(NEW, Mode.TRY)
+            if staged:
+                await talosctl.apply_config(NEWER, Mode.STAGED)
+
+        await lifecycle.reboot(login.talosctl)
+
+        async with login.talosctl() as talosctl:
+            ((_, found),) = await talosctl.get("machineconfig", "v1alpha1")
+    assert ("# newer" if staged else "# old") in found.spec.yaml_spec
+    assert site.config.read_bytes() == (NEWER if staged else OLD)
 
 
 async def test_a_config_on_trial_is_reverted_though_nobody_is_there(
