@@ -30,15 +30,14 @@ from cosi.controller.qcontroller import QController
 from cosi.plugins.hosting import add_to
 from cosi.plugins.sources import Sources
 from cosi.resource import meta
-from cosi.resource.controllers import ControllerDefinition
 from cosi.resource.registry import Registry
 from cosi.rpc.address import Address
-from cosi.rpc.seam import Service
 from cosi.rpc.serving import Transport, serving
 from cosi.state.memory.state import MemoryState
 from cosi.state.registration import announce
 from cosi.state.state import State
-from machined import access, adoption, alone, door
+from machined import adoption, alone, api, door
+from machined.api import Workings
 from machined.background import Background
 from machined.door import DoorOptions
 from machined.event_sources import publish_changes
@@ -50,41 +49,9 @@ from machined.node_log import NodeLog
 from machined.power import Power
 from machined.sequencer import Sequencer
 from machined.sequences import Sequences
-from machined.services import talos_api
-from machined.services.archive import ArchiveService
-from machined.services.config import ConfigService
-from machined.services.containers import ContainersService
-from machined.services.disk_usage import DiskUsageService
-from machined.services.events import EventsService
-from machined.services.files import FilesService
 from machined.services.identity import IdentityService
-from machined.services.images import ImagesService
-from machined.services.inspect import InspectService
-from machined.services.lifecycle import LifecycleService
-from machined.services.login import LoginService
-from machined.services.logs import LogsService
-from machined.services.power import PowerService
-from machined.services.service_list import ServiceListService
-from machined.services.usage import UsageService
 from resources import names
-from resources.boot_image import BootImage
-from resources.boot_status import BootStatus
-from resources.config_document import ConfigDocument
-from resources.config_request import ConfigRequest
-from resources.config_status import ConfigStatus
-from resources.extension_image import ExtensionImage
-from resources.extension_manifest import ExtensionManifest
-from resources.extension_plan import ExtensionPlan
-from resources.extension_service import ExtensionService
-from resources.extension_spec import ExtensionSpec
-from resources.extension_status import ExtensionStatus
-from resources.machine_config import MachineConfig
-from resources.machine_status import MachineStatus
-from resources.member import Member
-from resources.pull_request import PullRequest
-from resources.registries_config import RegistriesConfig
-from resources.sequence_status import SequenceStatus
-from resources.upgrade_request import UpgradeRequest
+from resources.registered import RESOURCES
 from talos.access.authorities import Authorities
 from talos.config.config_files import ConfigFiles
 from talos.extensions.activation import ActiveRoot, Way
@@ -100,30 +67,6 @@ DEFAULT_TALOS_VERSION: Final = "v1.11.0"
 
 BUILT_IN: Final = "built in"
 """Where the node's own controllers come from."""
-
-RESOURCES: Final = (
-    meta.Namespace,
-    meta.ResourceDefinition,
-    ControllerDefinition,
-    MachineConfig,
-    ConfigDocument,
-    ConfigStatus,
-    ConfigRequest,
-    RegistriesConfig,
-    ExtensionSpec,
-    ExtensionImage,
-    ExtensionManifest,
-    ExtensionPlan,
-    ExtensionStatus,
-    ExtensionService,
-    PullRequest,
-    UpgradeRequest,
-    BootImage,
-    BootStatus,
-    Member,
-    SequenceStatus,
-    MachineStatus,
-)
 
 
 class Running(msgspec.Struct, frozen=True):
@@ -189,39 +132,25 @@ async def _running(options: NodeOptions, log: NodeLog) -> AsyncIterator[Running]
         await host.add(controller, BUILT_IN)
     await add_to(host, options.sources.load())
     served = serving(state, registry, options.addresses, host=host, transport=options.transport)
-    boot_id, events, power, background = str(uuid.uuid4()), Events(), Power(), Background()
+    events, power, background = Events(), Power(), Background()
     sequences = Sequences(Sequencer(state, events, background), state, events, power)
-    authorities = Authorities(options.state / "pki")
-    services = [
-        IdentityService(
-            hostname=options.hostname, talos_version=options.talos_version, runs_on=options.platform
-        ).service,
-        ConfigService(state, maintenance).service,
-        LoginService(authorities).service,
-        EventsService(events).service,
-        PowerService(state, sequences).service,
-        LifecycleService(state, background).service,
-        ImagesService(state).service,
-        InspectService(state).service,
-        FilesService(state, boot_id=boot_id).service,
-        ArchiveService(state).service,
-        DiskUsageService(state).service,
-        ServiceListService(state).service,
-        LogsService(log, state).service,
-        ContainersService().service,
-        UsageService(Path("/")).service,
-    ]
+    workings = Workings(
+        boot_id=str(uuid.uuid4()),
+        log=log,
+        events=events,
+        sequences=sequences,
+        background=background,
+        authorities=Authorities(options.state / "pki"),
+        maintenance=maintenance,
+    )
+    opened = _door(options, state, registry, workings)
     try:
-        async with (
-            served,
-            _door(options, state, registry, services, authorities, maintenance) as listening,
-            anyio.create_task_group() as tasks,
-        ):
+        async with served, opened as listening, anyio.create_task_group() as tasks:
             tasks.start_soon(publish_changes, state, events)
             sequences.boot()
             await tasks.start(background.run)
             await tasks.start(host.run)
-            yield Running(state, boot_id=boot_id, power=power, door=listening)
+            yield Running(state, boot_id=workings.boot_id, power=power, door=listening)
             events.close()
             log.close()
             tasks.cancel_scope.cancel()
@@ -232,24 +161,17 @@ async def _running(options: NodeOptions, log: NodeLog) -> AsyncIterator[Running]
 
 @asynccontextmanager
 async def _door(
-    options: NodeOptions,
-    state: State,
-    registry: Registry,
-    services: Sequence[Service],
-    authorities: Authorities,
-    maintenance: Maintenance,
+    options: NodeOptions, state: State, registry: Registry, node: Workings
 ) -> AsyncIterator[Address | None]:
     if options.door is None:
         yield None
         return
-    await to_thread.run_sync(authorities.ensure, now())
-    served = [
-        access.state_service(state, registry, maintenance),
-        *(access.guarded(service, maintenance) for service in talos_api.complete(services)),
-    ]
-    opened = door.opened(options.door, authorities, served, maintenance, hostname=options.hostname)
+    await to_thread.run_sync(node.authorities.ensure, now())
+    identity = IdentityService(hostname=options.hostname, talos_version=options.talos_version, runs_on=options.platform)
+    served = api.services(state, registry, identity, node)
+    opened = door.opened(options.door, node.authorities, served, node.maintenance, hostname=options.hostname)
     async with opened as taken, anyio.create_task_group() as tasks:
-        tasks.start_soon(adoption.follow, state, authorities, maintenance)
+        tasks.start_soon(adoption.follow, state, node.authorities, node.maintenance)
         yield taken
         tasks.cancel_scope.cancel()
 

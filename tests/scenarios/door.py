@@ -17,9 +17,9 @@ from cosi.rpc.remote.state import connected
 from cosi.rpc.tls import ALPN_HTTP2, ClientTls, Identity
 from cosi.state.core import CoreState
 from cosi.state.state import State
-from machined.assembly import RESOURCES
 from machined.door import DoorOptions
 from machined.login import parse_endpoint, write_login
+from resources.registered import RESOURCES
 from talos.access import talosconfig
 from talos.access.authorities import Authorities
 from talos.access.talosconfig import Talosconfig

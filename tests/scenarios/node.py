@@ -15,12 +15,13 @@ from cosi.rpc.address import Address
 from cosi.rpc.remote.state import connected
 from cosi.state.event import EventType
 from cosi.state.state import State
-from machined.assembly import RESOURCES, NodeOptions, running
+from machined.assembly import NodeOptions, running
 from machined.node import live
 from resources import boot_image, upgrade_request
 from resources.boot_image import BootImage, BootImageSpec
 from resources.extension_plan import ExtensionPlan, ExtensionPlanSpec
 from resources.extension_status import ExtensionStatus
+from resources.registered import RESOURCES
 from resources.upgrade_request import UpgradeRequest, UpgradeRequestSpec
 from talos.extensions.oci import Platform
 from talos.extensions.reference import extension_id

@@ -13,8 +13,8 @@ from cosi.resource.metadata import Kind, Pointer
 from cosi.rpc.http2.status import Code
 from cosi.rpc.tls import ClientTls, Identity
 from cosi.state import errors
-from machined.assembly import RESOURCES
 from resources.config_status import ConfigStatus
+from resources.registered import RESOURCES
 from talos.access.authorities import Authorities
 from talos.access.certificates import Authority
 from tests.scenarios.door import Login, administrator, login, opened

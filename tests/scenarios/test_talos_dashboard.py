@@ -10,7 +10,7 @@ import pytest
 import structlog
 from anyio import lowlevel
 
-from machined.assembly import RESOURCES
+from resources.registered import RESOURCES
 from talos._pb.machine import machine_pb2
 from tests.scenarios.door import administrator, login, opened
 from tests.talosctl.dashboard import WATCHED, WATCHED_KINDS, Dashboard, dashboard
