@@ -13,12 +13,11 @@ from anyio import to_thread
 
 from cosi.rpc.codec import parse
 from cosi.rpc.http2.status import Code
-from cosi.rpc.seam import Call, Frames, Refusal, Service, frame
+from cosi.rpc.seam import Call, Frames, Refusal, Service
 from cosi.state.state import State
 from machined.booted_root import booted_root
 from machined.services.files import refusal
-from machined.services.identity import NAME
-from talos._pb.common import common_pb2
+from machined.services.machine import NAME, data
 from talos._pb.machine import machine_pb2
 from talos.tarball import BrokenOff, Tarball
 
@@ -40,7 +39,7 @@ class ArchiveService:
         try:
             while (piece := await to_thread.run_sync(_next, pieces, path)) is not None:
                 if piece:
-                    yield frame(common_pb2.Data(bytes=piece).SerializeToString())
+                    yield data(piece)
         finally:
             pieces.close()
         if tarball.problems:

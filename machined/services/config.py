@@ -20,7 +20,7 @@ from cosi.state.event import Event
 from cosi.state.state import State
 from machined import access
 from machined.maintenance import Maintenance
-from machined.services.identity import NAME
+from machined.services.machine import NAME
 from resources import config_request, config_status, machine_config
 from resources.config_request import ConfigRequest, ConfigRequestSpec, ConfigUse
 from resources.config_status import ConfigStatus

@@ -11,7 +11,7 @@ from typing import Final
 from cosi.rpc.codec import parse
 from cosi.rpc.http2.status import Code
 from cosi.rpc.seam import Call, Frames, Refusal, Service, frame
-from machined.services.identity import NAME
+from machined.services.machine import NAME
 from talos._pb.common import common_pb2
 from talos._pb.machine import machine_pb2
 

@@ -16,7 +16,7 @@ from cosi.rpc.codec import parse
 from cosi.rpc.http2.status import Code
 from cosi.rpc.seam import Call, Frames, Refusal, Service, frame
 from machined.events import Events
-from machined.services.identity import NAME
+from machined.services.machine import NAME
 from talos import xid
 from talos._pb.machine import machine_pb2
 from talos.event_log import Event, EventLog

@@ -22,8 +22,7 @@ from cosi.rpc.http2.status import Code
 from cosi.rpc.seam import Call, Frames, Refusal, Service, frame
 from cosi.state.state import State
 from machined.booted_root import booted_root
-from machined.services.identity import NAME
-from talos._pb.common import common_pb2
+from machined.services.machine import NAME, data
 from talos._pb.machine import machine_pb2
 from talos.confined import MAX_DEPTH, Entry, found, listing, words
 from talos.go_file_mode import go_file_mode
@@ -55,13 +54,13 @@ class FilesService:
         """Stream common.Data, the pieces of a regular file."""
         path = parse(machine_pb2.ReadRequest, request).path
         if path == BOOT_ID:
-            yield _data(f"{self._boot_id}\n".encode())
+            yield data(f"{self._boot_id}\n".encode())
             return
         root = await booted_root(self._state)
         file = await to_thread.run_sync(_opened, root, path)
         try:
             while piece := await to_thread.run_sync(_piece, file, path):
-                yield _data(piece)
+                yield data(piece)
         finally:
             os.close(file)
 
@@ -121,10 +120,6 @@ def refusal(what: str, path: str, error: OSError, code: Code = Code.UNKNOWN) -> 
 def _is(entry: Entry, kind: Callable[[int], bool]) -> bool:
     """Tell whether an entry is of a kind; one with an error is of all, as nobody is to miss it."""
     return entry.status is None or bool(entry.error) or kind(entry.status.st_mode)
-
-
-def _data(piece: bytes) -> Frames:
-    return frame(common_pb2.Data(bytes=piece).SerializeToString())
 
 
 def _info(entry: Entry) -> machine_pb2.FileInfo:

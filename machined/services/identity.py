@@ -6,10 +6,9 @@ import platform
 from typing import Final
 
 from cosi.rpc.seam import Call, Frames, Service, frame
+from machined.services.machine import NAME
 from talos._pb.machine import machine_pb2
 from talos.extensions.oci import Platform
-
-NAME: Final = machine_pb2.DESCRIPTOR.services_by_name["MachineService"].full_name
 
 PLATFORM: Final = "metal"
 """talosctl has its own ways with nodes in clouds and containers; this one is like a machine."""

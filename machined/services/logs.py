@@ -18,10 +18,9 @@ from cosi.rpc.seam import Call, Frames, Refusal, Service, frame
 from cosi.state.state import State
 from machined.node_log import NodeLog
 from machined.services.containers import SYSTEM_NAMESPACE, require_runtime
-from machined.services.identity import NAME
+from machined.services.machine import NAME, data
 from machined.services.service_list import CONTROLLER_RUNTIME, MACHINED, service_id, why_not_run
 from resources.extension_service import ExtensionService
-from talos._pb.common import common_pb2
 from talos._pb.machine import machine_pb2
 from talos.log_ring import Line, Reading, as_controller_runtime, as_dmesg, as_machined
 
@@ -91,7 +90,7 @@ class LogsService:
         position = self._log.end if wanted.tail else self._log.begin
         async with aclosing(self._log.read(position, follow=wanted.follow)) as readings:
             async for reading in readings:
-                yield b"".join(_framed(line.encode()) for line in _shown(reading, KERNEL))
+                yield b"".join(data(line.encode()) for line in _shown(reading, KERNEL))
 
     async def _extension_logs(self) -> Mapping[str, str]:
         return {
@@ -109,13 +108,9 @@ def _shown(reading: Reading, view: View) -> Iterator[str]:
             yield view.shown(line)
 
 
-def _chunks(data: bytes) -> Iterator[Frames]:
-    for start in range(0, len(data), CHUNK_BYTES):
-        yield _framed(data[start : start + CHUNK_BYTES])
-
-
-def _framed(data: bytes) -> Frames:
-    return frame(common_pb2.Data(bytes=data).SerializeToString())
+def _chunks(text: bytes) -> Iterator[Frames]:
+    for start in range(0, len(text), CHUNK_BYTES):
+        yield data(text[start : start + CHUNK_BYTES])
 
 
 def _quoted(text: str) -> str:

@@ -15,7 +15,7 @@ from cosi.rpc.seam import Call, Frames, Refusal, Service, frame
 from cosi.state.state import State
 from machined import upgrading
 from machined.sequences import Sequences
-from machined.services.identity import NAME
+from machined.services.machine import NAME
 from talos._pb.machine import machine_pb2
 
 RECEIVED = "Upgrade request received"

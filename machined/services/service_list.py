@@ -15,7 +15,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from cosi.resource.controllers import ControllerDefinition
 from cosi.rpc.seam import Call, Frames, Service, frame
 from cosi.state.state import State
-from machined.services.identity import NAME
+from machined.services.machine import NAME
 from resources import boot_status
 from resources.boot_status import BootStatus
 from resources.extension_service import ExtensionService, ServiceState

@@ -17,7 +17,7 @@ from google.protobuf.message import Message
 
 from cosi.rpc.http2.status import Code
 from cosi.rpc.seam import Call, Frames, Refusal, Service, Unary, frame
-from machined.services.identity import NAME
+from machined.services.machine import NAME
 from talos._pb.machine import machine_pb2
 from talos.procfs import devices, mounts, processes, processors, system
 from talos.procfs.reading import read, text

@@ -19,12 +19,17 @@ from cosi.state.core import CoreState
 from cosi.state.state import State
 from machined.door import DoorOptions
 from machined.login import parse_endpoint, write_login
+from resources import boot_status
 from resources.registered import RESOURCES
 from talos.access import talosconfig
 from talos.access.authorities import Authorities
 from talos.access.talosconfig import Talosconfig
-from tests.scenarios.node import PATIENCE_SECONDS, Site
+from tests.scenarios.node import GOOD, PATIENCE_SECONDS, Site
+from tests.talos.extensions import archives
 from tests.talosctl.talosctl import Talosctl, talosctl
+
+LARGE = b"x" * 200_000
+"""A program that is sent in several pieces."""
 
 
 class Login:
@@ -107,3 +112,19 @@ def login(directory: Path, *roles: str) -> Login:
     output = directory / "-".join(["as", *roles])
     write_login(Authorities(directory / "state/pki"), output, [endpoint], roles=roles)
     return Login(output)
+
+
+@asynccontextmanager
+async def booted(directory: Path) -> AsyncIterator[Talosctl]:
+    """Be talosctl at a node that has booted an extension with a program and a link that wants to get out."""
+    site = Site(directory)
+    site.add_image(
+        "good",
+        archives.file("rootfs/usr/local/bin/good", LARGE, mode=0o755),
+        archives.symlink("rootfs/usr/local/bin/passwd", "/etc/passwd"),
+    )
+    async with opened(directory, [GOOD], site), administrator(directory).talosctl() as talosctl:
+        async for event in talosctl.watch("boot"):
+            if event.resource.metadata.id == boot_status.ID and 'activation: ""' not in event.resource.spec.yaml_spec:
+                break
+        yield talosctl

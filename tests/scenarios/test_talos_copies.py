@@ -3,40 +3,17 @@
 import gzip
 import io
 import tarfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from cosi.rpc.http2.status import Code
-from resources import boot_status
-from tests.scenarios.door import administrator, login, opened
-from tests.scenarios.node import GOOD, Site
-from tests.talos.extensions import archives
-from tests.talosctl.talosctl import Talosctl
+from tests.scenarios.door import LARGE, administrator, booted, login, opened
 from tests.talosctl.wire import CallFailed
 
-LARGE = b"x" * 200_000
 NOT_ABSOLUTE = "path is not absolute etc"
 
 pytestmark = pytest.mark.anyio
-
-
-@asynccontextmanager
-async def booted(tmp_path: Path) -> AsyncIterator[Talosctl]:
-    """Be talosctl at a node that has booted an extension with a program and a link that wants to get out."""
-    site = Site(tmp_path)
-    site.add_image(
-        "good",
-        archives.file("rootfs/usr/local/bin/good", LARGE, mode=0o755),
-        archives.symlink("rootfs/usr/local/bin/passwd", "/etc/passwd"),
-    )
-    async with opened(tmp_path, [GOOD], site), administrator(tmp_path).talosctl() as client:
-        async for event in client.watch("boot"):
-            if event.resource.metadata.id == boot_status.ID and 'activation: ""' not in event.resource.spec.yaml_spec:
-                break
-        yield client
 
 
 async def test_a_copy_has_the_files_and_links_of_a_directory(tmp_path: Path) -> None:

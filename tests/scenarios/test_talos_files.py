@@ -1,7 +1,5 @@
 """talosctl reads and lists the tree that the node has booted, and draws who reads and writes what."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -11,31 +9,10 @@ from cosi.rpc.http2.status import Code
 from resources import boot_status
 from talos._pb.inspect import inspect_pb2
 from talos._pb.machine import machine_pb2
-from tests.scenarios.door import administrator, login, opened
-from tests.scenarios.node import GOOD, Site
-from tests.talos.extensions import archives
-from tests.talosctl.talosctl import Talosctl
+from tests.scenarios.door import LARGE, administrator, booted, login, opened
 from tests.talosctl.wire import CallFailed
 
-REFUSED = "the node has booted no image yet"
-
 pytestmark = pytest.mark.anyio
-
-
-@asynccontextmanager
-async def booted(tmp_path: Path) -> AsyncIterator[Talosctl]:
-    """A node that has booted an extension with a link that wants to get out."""
-    site = Site(tmp_path)
-    site.add_image(
-        "good",
-        archives.file("rootfs/usr/local/bin/good", b"x" * 200_000, mode=0o755),
-        archives.symlink("rootfs/usr/local/bin/passwd", "/etc/passwd"),
-    )
-    async with opened(tmp_path, [GOOD], site), administrator(tmp_path).talosctl() as talosctl:
-        async for event in talosctl.watch("boot"):
-            if event.resource.metadata.id == boot_status.ID and 'activation: ""' not in event.resource.spec.yaml_spec:
-                break
-        yield talosctl
 
 
 async def test_extensions_yaml_is_that_of_the_booted_image(tmp_path: Path) -> None:
@@ -47,7 +24,7 @@ async def test_extensions_yaml_is_that_of_the_booted_image(tmp_path: Path) -> No
 
 async def test_a_file_is_read_whole(tmp_path: Path) -> None:
     async with booted(tmp_path) as talosctl:
-        assert await talosctl.read("/usr/local/bin/good") == b"x" * 200_000
+        assert await talosctl.read("/usr/local/bin/good") == LARGE
 
 
 @pytest.mark.parametrize(
@@ -81,7 +58,7 @@ async def test_a_listing_is_talosctls(tmp_path: Path) -> None:
         ("/usr/local/bin/good", "good", False, ""),
         ("/usr/local/bin/passwd", "passwd", False, "/etc/passwd"),
     ]
-    assert (files[1].size, oct(files[1].mode)) == (200_000, "0o755")
+    assert (files[1].size, oct(files[1].mode)) == (len(LARGE), "0o755")
     assert [info.relative_name for info in links] == ["local/bin/passwd"]
 
 
