@@ -28,7 +28,7 @@ from resources.extension_spec import ExtensionSpec
 from resources.pull_request import PullRequest
 from resources.registries_config import RegistriesConfig
 from resources.upgrade_request import UpgradeRequest
-from talos.extensions.blobs import BlobStore
+from talos.extensions.blobs import BlobStore, Hold
 from talos.extensions.credentials import Credentials, InvalidCredentials
 from talos.extensions.image import PulledImage, load_image
 from talos.extensions.oci import Platform
@@ -123,7 +123,7 @@ class ExtensionFetchController(QController):
         )
 
     async def _pull(
-        self, runtime: QRuntime, extension: ExtensionSpec, status: ExtensionImageSpec, held: set[str]
+        self, runtime: QRuntime, extension: ExtensionSpec, status: ExtensionImageSpec, held: Hold
     ) -> PulledImage:
         """Pull once, publishing progress meanwhile."""
         credentials = await to_thread.run_sync(Credentials.from_environment)
