@@ -44,8 +44,9 @@ class Authorities:
         self._retired = directory / "retired.pem"
 
     def ensure(self, now: datetime.datetime) -> None:
-        """Make the first authority where there is none. Raises OSError."""
+        """Make the first authority where there is none, and take away what a crash left. Raises OSError."""
         self.directory.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+        private_file.tidy(self._own, self._next, self._given, self._accepted, self._retired)
         if not self._own.exists():
             _write(self._own, Authority.create(now))
 

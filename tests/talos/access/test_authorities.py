@@ -26,6 +26,15 @@ def test_the_first_one_stays(authorities: Authorities) -> None:
     assert authorities.current.pair == first
 
 
+@pytest.mark.parametrize("name", ["ca.pem", "next.pem", "given.pem", "accepted.pem", "retired.pem"])
+def test_a_start_takes_away_what_a_killed_write_left(authorities: Authorities, name: str) -> None:
+    (authorities.directory / f".{name}.new").write_text("half of a key")
+
+    authorities.ensure(NOW)
+
+    assert [each.name for each in authorities.directory.iterdir()] == ["ca.pem"]
+
+
 def test_while_one_is_replaced_both_are_accepted(authorities: Authorities) -> None:
     old = authorities.current.pair
     authorities.begin_rotation(NOW)
