@@ -28,7 +28,7 @@ from resources.extension_spec import ExtensionSpec
 from resources.pull_request import PullRequest
 from resources.registries_config import RegistriesConfig
 from resources.upgrade_request import UpgradeRequest
-from talos.extensions.blobs import BlobStore
+from talos.extensions.blobs import BlobCorrupt, BlobMissing, BlobStore, Hold
 from talos.extensions.credentials import Credentials, InvalidCredentials
 from talos.extensions.image import PulledImage, load_image
 from talos.extensions.oci import Platform
@@ -113,6 +113,8 @@ class ExtensionFetchController(QController):
                     runtime.requeue_after(error.retry_after)
                 raise Retry(str(error)) from error
             async with self._accounting:
+                if await _is_last(runtime, extension.id):  # else what is of use to those on their way would go too
+                    await self._sweep(runtime, holding=extension.id)
                 await _publish(runtime, extension.id, _ready(status, pulled, request))
         runtime.log.info(
             "image fetched",
@@ -123,7 +125,7 @@ class ExtensionFetchController(QController):
         )
 
     async def _pull(
-        self, runtime: QRuntime, extension: ExtensionSpec, status: ExtensionImageSpec, held: set[str]
+        self, runtime: QRuntime, extension: ExtensionSpec, status: ExtensionImageSpec, held: Hold
     ) -> PulledImage:
         """Pull once, publishing progress meanwhile."""
         credentials = await to_thread.run_sync(Credentials.from_environment)
@@ -168,12 +170,28 @@ class ExtensionFetchController(QController):
             return  # whoever holds the image lets go of it, and that brings us here again
         await runtime.remove_finalizer(extension.pointer)
         async with self._accounting:
-            kept = [item.spec.manifest for item in await runtime.list(ExtensionImage) if item.spec.manifest]
-            await to_thread.run_sync(self._keep_only, kept)
+            await self._sweep(runtime)
+
+    async def _sweep(self, runtime: QRuntime, *, holding: str = "") -> None:
+        """Remove what no image needs: of those let go, of tags that moved, and what a node that was killed left.
+
+        What we hold of the image of this id stays, and of its past goes. Where an image is damaged, all stays.
+        """
+        images = [item.spec for item in await runtime.list(ExtensionImage) if item.id != holding]
+        try:
+            await to_thread.run_sync(self._keep_only, [image.manifest for image in images if image.manifest])
+        except (BlobMissing, BlobCorrupt, OSError) as error:
+            runtime.log.warning("the store is not cleaned up", problem=str(error))
 
     def _keep_only(self, manifests: list[str]) -> None:
         needed = {blob for manifest in manifests for blob in load_image(self._store, manifest).blobs}
         self._store.keep_only(needed)
+
+
+async def _is_last(runtime: QRuntime, id: str) -> bool:
+    """Tell whether all images but this one are here."""
+    here = {item.id for item in await runtime.list(ExtensionImage) if item.spec.state is FetchState.READY}
+    return all(extension.id in {*here, id} for extension in await runtime.list(ExtensionSpec))
 
 
 async def _publish(runtime: QRuntime, id: str, spec: ExtensionImageSpec) -> None:

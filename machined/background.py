@@ -8,6 +8,9 @@ from typing import Any, Final
 import anyio
 from anyio.abc import TaskStatus
 
+from cosi.rpc.http2.status import Code
+from cosi.rpc.seam import Refusal
+
 MAX_WAITING: Final = 256
 """How much may wait to be begun; all is begun at once while `run` runs, so there is hardly ever any."""
 
@@ -21,8 +24,14 @@ class Background:
         self._send, self._receive = anyio.create_memory_object_stream[Job](MAX_WAITING)
 
     def start_soon(self, job: Job) -> None:
-        """Have something done. It sees to its own failures: an error that it raises ends the node."""
-        self._send.send_nowait(job)
+        """Have something done. It sees to its own failures: an error that it raises ends the node.
+
+        Raises Refusal for who asks while the node ends: calls come in until its doors are closed.
+        """
+        try:
+            self._send.send_nowait(job)
+        except anyio.ClosedResourceError:
+            raise Refusal(Code.UNAVAILABLE, "the node is stopping: ask again when it has started") from None
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Do what is left here, until cancelled."""

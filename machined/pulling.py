@@ -87,16 +87,17 @@ def pulled(
         async with limit:
             say(f"pulling {reference}")
             try:
-                images[reference.text] = await pull(
-                    reference,
-                    store,
-                    platform=platform,
-                    base_directory=Path.cwd(),
-                    credentials=credentials,
-                    progress=partial(bar.show, reference.text),
-                    held=set(),
-                    trust=trust,
-                )
+                with store.holding() as held:
+                    images[reference.text] = await pull(
+                        reference,
+                        store,
+                        platform=platform,
+                        base_directory=Path.cwd(),
+                        credentials=credentials,
+                        progress=partial(bar.show, reference.text),
+                        held=held,
+                        trust=trust,
+                    )
             except PullError as error:
                 faults[reference.text] = str(error)
 

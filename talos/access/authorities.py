@@ -4,6 +4,7 @@
     next.pem       its successor: clients that it certified are let in already, and new talosconfigs trust both
     given.pem      one that the machine config brings: in force instead of the node's own, as long as the config does
     accepted.pem   those whose clients the machine config lets in besides
+    retired.pem    certificates of those that were in force: nobody gets in by them, but logins of theirs were to us
 
 `begin_rotation` makes a successor, `finish_rotation` puts it in force; what only the old one certified is locked out
 from then on. A file with a key holds its certificate too, so that a crash leaves a pair or none.
@@ -21,6 +22,9 @@ from talos.access.certificates import Authority, Pair, split
 DIRECTORY_MODE: Final = 0o700
 MAX_FILE_BYTES: Final = 2 * 1024 * 1024
 
+MAX_RETIRED: Final = 16
+"""A login that is older than so many authorities is taken for one to another node."""
+
 _BEGIN_KEY: Final = b"-----BEGIN PRIVATE KEY-----"
 
 
@@ -37,10 +41,12 @@ class Authorities:
         self._next = directory / "next.pem"
         self._given = directory / "given.pem"
         self._accepted = directory / "accepted.pem"
+        self._retired = directory / "retired.pem"
 
     def ensure(self, now: datetime.datetime) -> None:
-        """Make the first authority where there is none. Raises OSError."""
+        """Make the first authority where there is none, and take away what a crash left. Raises OSError."""
         self.directory.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+        private_file.tidy(self._own, self._next, self._given, self._accepted, self._retired)
         if not self._own.exists():
             _write(self._own, Authority.create(now))
 
@@ -62,8 +68,8 @@ class Authorities:
 
     @property
     def known(self) -> bytes:
-        """All there are, PEM, in force or not: a login that trusts one of them is to this node. Raises OSError."""
-        files = (self._own, self._next, self._given, self._accepted)
+        """All there are, and were, PEM: a login that trusts one of them is to this node. Raises OSError."""
+        files = (self._own, self._next, self._given, self._accepted, self._retired)
         return b"".join(each for file in files for each in split(_content(file)))
 
     def adopt(self, given: Pair | None, accepted: bytes, now: datetime.datetime) -> bool:
@@ -75,6 +81,8 @@ class Authorities:
         if authority is not None:
             authority.require(now)
         wanted = None if authority is None else _written(authority)
+        if _content(self._given) != (wanted or b""):
+            self._retire(self._given)
         # The clients first: at no moment is somebody locked out whom both the old and the new config let in.
         others = _put(self._accepted, accepted or None)
         return _put(self._given, wanted) or others
@@ -92,7 +100,15 @@ class Authorities:
         """Put the successor in force, and forget the old authority. Raises RotationError if there is none, OSError."""
         if not self._next.exists():
             raise RotationError("no rotation is under way: begin one first")
+        self._retire(self._own)
         private_file.replace(self._next, self._own)
+
+    def _retire(self, path: Path) -> None:
+        """Note whose logins were to this node, before that authority goes: its key goes for good."""
+        known = split(_content(self._retired))
+        retired = [each for each in split(_content(path)) if each not in known]
+        if retired:
+            private_file.write(self._retired, b"".join([*known, *retired][-MAX_RETIRED:]))
 
 
 def _put(path: Path, content: bytes | None) -> bool:

@@ -59,6 +59,7 @@ class ConfigFiles:
 
         A staged config is put into the file; but not if somebody has written the file since.
         """
+        private_file.tidy(self.file.resolve(), self._kept, self._staged)
         staged, problem = self._load_staged()
         claims = Claims(self._good(self._kept), staged=staged)
         # What is wrong with the file is told whenever it is read.

@@ -96,11 +96,11 @@ class ActiveRoot:
             tree = Path(f"/proc/{keeper.pid}/root{(fresh / _TREE).resolve()}") if keeper else fresh / _TREE
             try:
                 self._check_health(image, tree, way)
+                self._turn_to(tree if keeper else Path(fresh.name) / _TREE)
             except BaseException:
                 _end(keeper)
                 _remove(fresh)
                 raise
-            self._turn_to(tree if keeper else Path(fresh.name) / _TREE)
             before, self._keeper = self._keeper, keeper
             _end(before)
             self._remove_leftovers()

@@ -12,6 +12,7 @@ block and may be called from any thread.
 import contextlib
 import hashlib
 import os
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -54,7 +55,8 @@ class BlobStore:
         self._blobs = directory / "blobs"
         self._partial = directory / "partial"
         self._writing: set[str] = set()
-        self._held: list[set[str]] = []
+        self._holds: list[Hold] = []
+        self._lock = threading.Lock()  # over every look at who needs a blob, with what is done about it
         for needed in (directory, self._blobs, self._partial, self._blobs / "sha256", self._blobs / "sha512"):
             needed.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
         for path in self._partial.iterdir():
@@ -106,10 +108,11 @@ class BlobStore:
         """Write one blob. Leaving without `commit` keeps what came for the next writer of the same blob."""
         name = descriptor.digest.replace(":", "-")
         # Two pulls may want one blob at once: the second writes a file of its own, and the renames agree.
-        alone = descriptor.digest not in self._writing
+        with self._lock:
+            alone = descriptor.digest not in self._writing
+            if alone:
+                self._writing.add(descriptor.digest)
         path = self._partial / (name if alone else f"{name}.{uuid.uuid4().hex}")
-        if alone:
-            self._writing.add(descriptor.digest)
         try:
             with contextlib.closing(BlobWriter(path, self.path(descriptor.digest), descriptor)) as writer:
                 yield writer
@@ -120,28 +123,33 @@ class BlobStore:
                 path.unlink(missing_ok=True)
 
     @contextlib.contextmanager
-    def holding(self) -> Iterator[set[str]]:
-        """Keep `keep_only` away from the digests put into the set, until the scope ends."""
-        held: set[str] = set()
-        self._held.append(held)
+    def holding(self) -> Iterator["Hold"]:
+        """Keep `keep_only` away from the digests added to the hold, until the scope ends."""
+        hold = Hold(self._lock)
+        with self._lock:
+            self._holds.append(hold)
         try:
-            yield held
+            yield hold
         finally:
-            self._held = [other for other in self._held if other is not held]
+            with self._lock:
+                self._holds.remove(hold)
 
     def keep_only(self, digests: set[str]) -> int:
         """Remove every other blob, but none that a pull under way holds; return how many bytes that freed."""
-        keep = digests.union(*self._held)
         freed = 0
         for path in self._blobs.glob("*/*"):
-            if f"{path.parent.name}:{path.name}" not in keep:
-                freed += path.stat().st_size
-                path.unlink(missing_ok=True)
+            with self._lock:
+                if not self._is_needed(f"{path.parent.name}:{path.name}", digests):
+                    freed += path.stat().st_size
+                    path.unlink(missing_ok=True)
         for path in self._partial.iterdir():
-            digest = path.name.partition(".")[0].replace("-", ":", 1)
-            if digest not in keep and digest not in self._writing:
-                path.unlink(missing_ok=True)
+            with self._lock:
+                if not self._is_needed(path.name.partition(".")[0].replace("-", ":", 1), digests):
+                    path.unlink(missing_ok=True)
         return freed
+
+    def _is_needed(self, digest: str, kept: set[str]) -> bool:
+        return digest in kept or digest in self._writing or any(digest in hold for hold in self._holds)
 
     def trim(self, max_bytes: int) -> int:
         """Remove the blobs that came first until the others fit; return how many bytes that freed."""
@@ -154,6 +162,22 @@ class BlobStore:
             path.unlink(missing_ok=True)
             freed += size
         return freed
+
+
+class Hold:
+    """Digests that `BlobStore.keep_only` leaves alone: one that is added and in the store then, stays there."""
+
+    def __init__(self, lock: threading.Lock) -> None:
+        self._digests: set[str] = set()
+        self._lock = lock
+
+    def __contains__(self, digest: str) -> bool:
+        return digest in self._digests
+
+    def add(self, digest: str) -> None:
+        """Hold a digest. Waits for the removal of a blob under way: a thread's work."""
+        with self._lock:
+            self._digests.add(digest)
 
 
 class BlobWriter:

@@ -20,7 +20,7 @@ import anyio.to_thread
 import msgspec
 
 from talos.extensions import oci
-from talos.extensions.blobs import BlobCorrupt, BlobStore, BlobWriter, digest_of
+from talos.extensions.blobs import BlobCorrupt, BlobStore, BlobWriter, Hold, digest_of
 from talos.extensions.credentials import Credentials
 from talos.extensions.failover import FailoverSource
 from talos.extensions.image import PulledImage
@@ -63,15 +63,15 @@ async def pull(
     base_directory: Path,
     credentials: Credentials,
     progress: Callable[[Progress], None],
-    held: set[str],
+    held: Hold,
     registries: Registries = DIRECTLY,
     pauses: Pauses | None = None,
     trust: "TrustPolicy | None" = None,
 ) -> PulledImage:
     """Fetch an image, or find that it is here already; a relative layout path starts at `base_directory`.
 
-    Its blobs are put into `held`, a set of `BlobStore.holding`, before they are in the store: nobody sweeps them up
-    until the caller has noted that the image is here. Asks the source even when everything is in the store, because a
+    Its blobs are added to `held`, of `BlobStore.holding`, before they are in the store: nobody sweeps them up until
+    the caller has noted that the image is here. Asks the source even when everything is in the store, because a
     tag may have moved. What one registry asked of one pull, others that share `pauses` keep to. What `trust` refuses is
     refused before its configuration and layers are fetched, and where they are in the store too. Raises PullError.
     """
@@ -107,9 +107,7 @@ async def _source(
 class _Pull:
     """One pull: what it wants, from where, and into which store. `held` keeps garbage collection off its blobs."""
 
-    def __init__(
-        self, reference: Reference, source: Source, store: BlobStore, held: set[str], platform: Platform
-    ) -> None:
+    def __init__(self, reference: Reference, source: Source, store: BlobStore, held: Hold, platform: Platform) -> None:
         self._reference = reference
         self._source = source
         self._store = store
@@ -156,7 +154,7 @@ class _Pull:
             document = oci.parse_document(raw)
         except oci.MalformedDocument as error:
             raise MalformedImage(self._reference.text, str(error)) from error
-        self._held.add(digest)
+        await anyio.to_thread.run_sync(self._held.add, digest)
         await anyio.to_thread.run_sync(self._store.put, raw, digest)
         return document, digest
 
@@ -184,7 +182,7 @@ class _Pull:
 
     async def _fetch(self, descriptor: Descriptor, progress: Callable[[int], None]) -> None:
         """Bring one blob into the store, unless it is there."""
-        self._held.add(descriptor.digest)
+        await anyio.to_thread.run_sync(self._held.add, descriptor.digest)
         if await anyio.to_thread.run_sync(self._store.__contains__, descriptor):
             return
         if not await self._fetched(descriptor, progress):

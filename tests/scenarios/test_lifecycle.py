@@ -247,6 +247,35 @@ async def test_removing_an_extension_leaves_nothing_of_it_in_the_store(site: Sit
     assert _blobs(site)
 
 
+async def test_what_a_node_that_was_killed_left_in_the_store_goes_when_the_next_has_all_it_needs(site: Site) -> None:
+    kept, removed = site.add_good_image("kept"), site.add_good_image("removed")
+    site.write_config(kept, removed)
+    async with site.node() as state:
+        await until_active(state, 1, removed)
+    site.write_config(kept)
+    partial = site.options.state / "blobs/partial" / f"sha256-{'0' * 64}"
+    partial.write_bytes(b"the beginning of what nobody wants")
+    before = _blobs(site)
+
+    async with site.node() as state:
+        await until_planned(state, 0, kept, lambda plan: plan.state is PlanState.ACTIVE)
+
+    assert not partial.exists()
+    assert len([blob for blob in before if not blob.exists()]) == 3, "the manifest and the layer of the other, and it"
+
+
+async def test_a_damaged_image_in_the_store_keeps_no_other_from_being_fetched(site: Site) -> None:
+    damaged, other = site.add_good_image("damaged"), site.add_good_image("other")
+    site.write_config(damaged)
+    async with site.node() as state:
+        await until_active(state, 0, damaged)
+        for blob in _blobs(site):
+            blob.unlink()
+        site.write_config(damaged, other)
+
+        await until_planned(state, 1, other, lambda plan: plan.state is PlanState.STAGED)
+
+
 async def test_a_line_taken_out_and_put_back_comes_back(site: Site) -> None:
     image = site.add_good_image()
     site.write_config(image)

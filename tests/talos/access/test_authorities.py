@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from talos.access.authorities import Authorities, RotationError
+from talos.access.authorities import MAX_RETIRED, Authorities, RotationError
 from talos.access.certificates import AUTHORITY_LIFETIME, Authority, split
 
 NOW = datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC)
@@ -26,6 +26,15 @@ def test_the_first_one_stays(authorities: Authorities) -> None:
     assert authorities.current.pair == first
 
 
+@pytest.mark.parametrize("name", ["ca.pem", "next.pem", "given.pem", "accepted.pem", "retired.pem"])
+def test_a_start_takes_away_what_a_killed_write_left(authorities: Authorities, name: str) -> None:
+    (authorities.directory / f".{name}.new").write_text("half of a key")
+
+    authorities.ensure(NOW)
+
+    assert [each.name for each in authorities.directory.iterdir()] == ["ca.pem"]
+
+
 def test_while_one_is_replaced_both_are_accepted(authorities: Authorities) -> None:
     old = authorities.current.pair
     authorities.begin_rotation(NOW)
@@ -36,13 +45,15 @@ def test_while_one_is_replaced_both_are_accepted(authorities: Authorities) -> No
 
 
 def test_once_it_is_replaced_the_old_one_is_forgotten(authorities: Authorities) -> None:
+    old = authorities.current.pair
     authorities.begin_rotation(NOW)
     new = authorities.newest.pair
     authorities.finish_rotation()
 
     assert authorities.current.pair == new
     assert authorities.accepted == new.certificate
-    assert [each.name for each in authorities.directory.iterdir()] == ["ca.pem"]
+    assert sorted(each.name for each in authorities.directory.iterdir()) == ["ca.pem", "retired.pem"]
+    assert (authorities.directory / "retired.pem").read_bytes() == old.certificate, "and no key"
 
 
 def test_steps_out_of_order_are_refused(authorities: Authorities) -> None:
@@ -87,6 +98,21 @@ def test_a_login_of_an_authority_that_was_replaced_is_still_known_for_ours(autho
     authorities.adopt(Authority.create(NOW).pair, b"", NOW)
 
     assert own in authorities.known
+
+
+def test_logins_of_all_authorities_that_were_in_force_lately_are_known_for_ours(authorities: Authorities) -> None:
+    replaced = []
+    for _ in range(2):
+        replaced.append(authorities.current.pair.certificate)
+        authorities.begin_rotation(NOW)
+        authorities.finish_rotation()
+    for _ in range(MAX_RETIRED):
+        authorities.adopt(Authority.create(NOW).pair, b"", NOW)
+        replaced.append(authorities.current.pair.certificate)
+
+    assert all(each in authorities.known for each in replaced[-MAX_RETIRED:])
+    assert replaced[0] not in authorities.known
+    assert not any(each in authorities.accepted for each in replaced[:-1])
 
 
 def test_a_given_authority_is_not_rotated_here(authorities: Authorities) -> None:

@@ -54,6 +54,22 @@ def test_a_start_that_is_killed_after_the_file_was_written_is_finished_by_the_ne
     assert files.start() == (Claims(config("b")), "")
 
 
+@pytest.mark.parametrize("name", ["machine.yaml", "config.yaml", "staged.json"])
+def test_a_start_takes_away_what_a_killed_write_left(
+    tmp_path: Path, files: ConfigFiles, state: Path, name: str
+) -> None:
+    real = tmp_path / "real"
+    real.mkdir()
+    files.file.symlink_to(real / "machine.yaml")
+    files.save(Claims(), config("a"))
+    left = (real if name == "machine.yaml" else state) / f".{name}.new"
+    left.write_text("a secret, and half of")
+
+    assert files.start() == (Claims(config("a")), "")
+
+    assert not left.exists()
+
+
 def test_a_file_that_somebody_wrote_after_staging_keeps_its_place(files: ConfigFiles) -> None:
     files.stage(files.save(Claims(), config("a")), config("b"))
     files.file.write_bytes(config("c").raw)

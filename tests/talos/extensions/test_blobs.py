@@ -5,6 +5,7 @@ import stat
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -138,6 +139,25 @@ def test_garbage_goes_and_what_is_wanted_or_under_way_stays(store: BlobStore) ->
     assert freed == len(b"garbage")
     assert [store.path(digest_of(c)).exists() for c in (b"keep", b"held", b"garbage")] == [True, True, False]
     assert store.keep_only(set()) == len(b"keep") + len(b"held") + len(CONTENT)
+
+
+def test_what_is_held_while_garbage_goes_and_is_still_there_then_stays(store: BlobStore) -> None:
+    contents = [b"%d" % number for number in range(300)]
+    for content in contents:
+        path = store.path(digest_of(content))
+        path.write_bytes(content)
+
+    with ThreadPoolExecutor(1) as thread, store.holding() as held:
+        sweep = thread.submit(store.keep_only, set())
+        found = []
+        while not sweep.done():
+            for content in contents:
+                held.add(digest_of(content))
+                if promise(content) in store:
+                    found.append(content)
+        sweep.result()
+
+    assert [content for content in found if promise(content) not in store] == []
 
 
 def test_garbage_of_cut_transfers_goes_too(store: BlobStore) -> None:

@@ -93,8 +93,9 @@ class Hearing:
         position = 0
         while position + frames.FRAME_HEADER.size <= len(data):
             length, frame_type, flags, stream_id = parse_header(data, position)
-            payload = data[position + frames.FRAME_HEADER.size :][:length]
-            position += frames.FRAME_HEADER.size + length
+            position += frames.FRAME_HEADER.size
+            payload = data[position : position + length]
+            position += length
             if len(payload) < length:
                 return
             if frame_type == frames.SETTINGS and not flags & frames.ACK and length % frames.SETTING.size == 0:
