@@ -16,10 +16,9 @@ from cosi.rpc.codec import parse
 from cosi.rpc.http2.status import Code
 from cosi.rpc.seam import Call, Frames, Refusal, Service, frame
 from cosi.state.state import State
+from machined.listed_services import CONTROLLER_RUNTIME, MACHINED, service_id, why_not_run
 from machined.node_log import NodeLog
-from machined.services.containers import SYSTEM_NAMESPACE, require_runtime
-from machined.services.machine import NAME, data
-from machined.services.service_list import CONTROLLER_RUNTIME, MACHINED, service_id, why_not_run
+from machined.services.machine import NAME, SYSTEM_NAMESPACE, data, require_runtime
 from resources.extension_service import ExtensionService
 from talos._pb.machine import machine_pb2
 from talos.log_ring import Line, Reading, as_controller_runtime, as_dmesg, as_machined
