@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Final
 
 from cosi.rpc.http2.status import Code
 from cosi.rpc.seam import Frames, Refusal, frame
 from talos._pb.common import common_pb2
 from talos._pb.machine import machine_pb2
+from talos.go_quoted import go_quoted
 
 NAME: Final = machine_pb2.DESCRIPTOR.services_by_name["MachineService"].full_name
 
@@ -28,6 +28,6 @@ def require_runtime(namespace: str, driver: int) -> None:
     if not namespace:
         raise Refusal(Code.INVALID_ARGUMENT, "namespace can't be empty")
     if driver not in common_pb2.ContainerDriver.values():
-        raise Refusal(Code.INVALID_ARGUMENT, f"unsupported driver {json.dumps(str(driver))}")
+        raise Refusal(Code.INVALID_ARGUMENT, f"unsupported driver {go_quoted(str(driver))}")
     if driver == common_pb2.ContainerDriver.CRI and namespace != KUBERNETES_NAMESPACE:
         raise Refusal(Code.UNKNOWN, "CRI inspector is supported only for K8s namespace")
