@@ -8,7 +8,6 @@ read this type? Both, and the messages, are Talos's (pkg/grpc/middleware/authz, 
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from functools import lru_cache
@@ -35,6 +34,7 @@ from cosi.state.state import State
 from machined.maintenance import Maintenance
 from talos.access.certificates import roles_of
 from talos.access.roles import ROLES_KEY, Role, allowed
+from talos.go_quoted import go_quoted
 
 NOT_AUTHORIZED: Final = "not authorized"
 CERTIFICATES_KEPT: Final = 1024
@@ -72,13 +72,13 @@ def readable(state: State, *, sensitive: bool) -> Rule:
         try:
             definition = await state.get(meta.ResourceDefinition, access.type.lower())
         except errors.NotFound:
-            raise errors.AccessDenied(f"resource type {_quoted(access.type)} is not supported") from None
+            raise errors.AccessDenied(f"resource type {go_quoted(access.type)} is not supported") from None
         if definition.spec.sensitive and not sensitive:
             raise errors.AccessDenied(NOT_AUTHORIZED)
         try:
             await state.get(meta.Namespace, access.namespace)
         except errors.NotFound:
-            raise errors.AccessDenied(f"namespace {_quoted(access.namespace)} is not supported") from None
+            raise errors.AccessDenied(f"namespace {go_quoted(access.namespace)} is not supported") from None
         return True
 
     return rule
@@ -144,7 +144,3 @@ def _guarded(service: Service, maintenance: Maintenance, chosen: Callable[[Call]
         {method: client_streaming(method) for method in service.client_streaming},
         {method: bidirectional(method) for method in service.bidirectional},
     )
-
-
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cosi.rpc.address import MAX_PORT
+_MAX_PORT = 65_535
 
 
 @click.group()
@@ -23,7 +23,7 @@ def cluster() -> None:
     "--directory", type=click.Path(path_type=Path, file_okay=False), default="cluster", show_default=True,
     help="Where they keep all; the next start goes on with it.",
 )  # fmt: skip
-@click.option("--port", type=click.IntRange(1, MAX_PORT), default=50000, show_default=True, help="The port of each.")
+@click.option("--port", type=click.IntRange(1, _MAX_PORT), default=50000, show_default=True, help="The port of each.")
 @click.option(
     "--config", type=click.Path(path_type=Path, dir_okay=False, exists=True), metavar="FILE",
     help="The machine config that all of them follow; each has its own in its directory unless told.",

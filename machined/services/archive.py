@@ -15,8 +15,7 @@ from cosi.rpc.codec import parse
 from cosi.rpc.http2.status import Code
 from cosi.rpc.seam import Call, Frames, Refusal, Service
 from cosi.state.state import State
-from machined.booted_root import booted_root
-from machined.services.files import refusal
+from machined.booted_root import booted_root, refusal
 from machined.services.machine import NAME, data
 from talos._pb.machine import machine_pb2
 from talos.tarball import BrokenOff, Tarball

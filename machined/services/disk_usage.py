@@ -16,8 +16,7 @@ from cosi.rpc.codec import parse
 from cosi.rpc.http2.status import Code
 from cosi.rpc.seam import Call, Frames, Refusal, Service, frame
 from cosi.state.state import State
-from machined.booted_root import booted_root
-from machined.services.files import whole
+from machined.booted_root import booted_root, whole
 from machined.services.machine import NAME
 from talos._pb.machine import machine_pb2
 from talos.disk_usage import Usage, Wanted, disk_usage_of

@@ -21,10 +21,10 @@ from cosi.rpc.codec import parse
 from cosi.rpc.http2.status import Code
 from cosi.rpc.seam import Call, Frames, Refusal, Service, frame
 from cosi.state.state import State
-from machined.booted_root import booted_root
+from machined.booted_root import booted_root, refusal, whole
 from machined.services.machine import NAME, data
 from talos._pb.machine import machine_pb2
-from talos.confined import MAX_DEPTH, Entry, found, listing, words
+from talos.confined import MAX_DEPTH, Entry, found, listing
 from talos.go_file_mode import go_file_mode
 
 BOOT_ID: Final = "/proc/sys/kernel/random/boot_id"
@@ -105,16 +105,6 @@ def _next(entries: Iterator[Entry], path: str) -> Sequence[Entry]:
         return list(islice(entries, ENTRIES_AT_ONCE))
     except OSError as error:
         raise refusal("lstat", path, error) from None
-
-
-def whole(path: str) -> str:
-    """Return a path as Talos looks for it: from the top, and without a slash at its end."""
-    return f"/{path.removeprefix('/').removesuffix('/')}"
-
-
-def refusal(what: str, path: str, error: OSError, code: Code = Code.UNKNOWN) -> Refusal:
-    """Return what Go says of an error, with the code that Talos gives to what it does not look into."""
-    return Refusal(code, f"{what} {path[:200]}: {words(error)}")
 
 
 def _is(entry: Entry, kind: Callable[[int], bool]) -> bool:

@@ -7,7 +7,6 @@ service has a log because Talos's would have one: it says why the service does n
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing
 from typing import Final, NamedTuple
@@ -16,12 +15,12 @@ from cosi.rpc.codec import parse
 from cosi.rpc.http2.status import Code
 from cosi.rpc.seam import Call, Frames, Refusal, Service, frame
 from cosi.state.state import State
+from machined.listed_services import CONTROLLER_RUNTIME, MACHINED, service_id, why_not_run
 from machined.node_log import NodeLog
-from machined.services.containers import SYSTEM_NAMESPACE, require_runtime
-from machined.services.machine import NAME, data
-from machined.services.service_list import CONTROLLER_RUNTIME, MACHINED, service_id, why_not_run
+from machined.services.machine import NAME, SYSTEM_NAMESPACE, data, require_runtime
 from resources.extension_service import ExtensionService
 from talos._pb.machine import machine_pb2
+from talos.go_quoted import go_quoted
 from talos.log_ring import Line, Reading, as_controller_runtime, as_dmesg, as_machined
 
 CHUNK_BYTES: Final = 1024
@@ -69,12 +68,12 @@ class LogsService:
         wanted = parse(machine_pb2.LogsRequest, request)
         if wanted.namespace != SYSTEM_NAMESPACE and wanted.id != KUBELET:
             require_runtime(wanted.namespace, wanted.driver)
-            raise Refusal(Code.UNKNOWN, f"container {_quoted(wanted.id)} not found")
+            raise Refusal(Code.UNKNOWN, f"container {go_quoted(wanted.id)} not found")
         view = VIEWS.get(wanted.id)
         if view is None:
             extension_logs = await self._extension_logs()
             if wanted.id not in extension_logs:
-                raise Refusal(Code.UNKNOWN, f"log {_quoted(wanted.id)} was not registered")
+                raise Refusal(Code.UNKNOWN, f"log {go_quoted(wanted.id)} was not registered")
             yield b"".join(_chunks(extension_logs[wanted.id].encode()))
             return
         tail = wanted.tail_lines
@@ -111,7 +110,3 @@ def _shown(reading: Reading, view: View) -> Iterator[str]:
 def _chunks(text: bytes) -> Iterator[Frames]:
     for start in range(0, len(text), CHUNK_BYTES):
         yield data(text[start : start + CHUNK_BYTES])
-
-
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)

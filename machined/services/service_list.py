@@ -15,16 +15,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from cosi.resource.controllers import ControllerDefinition
 from cosi.rpc.seam import Call, Frames, Service, frame
 from cosi.state.state import State
+from machined.listed_services import APID, CONTROLLER_RUNTIME, MACHINED, service_id, why_not_run
 from machined.services.machine import NAME
 from resources import boot_status
 from resources.boot_status import BootStatus
 from resources.extension_service import ExtensionService, ServiceState
 from talos._pb.machine import machine_pb2
 from talos.log_ring import text_of
-
-MACHINED: Final = "machined"
-APID: Final = "apid"
-CONTROLLER_RUNTIME: Final = "controller-runtime"
 
 RUNNING: Final = "Running"
 SKIPPED: Final = "Skipped"
@@ -71,16 +68,6 @@ class ServiceListService:
         return machine_pb2.ServiceInfo(
             id=id, state=RUNNING, events=_events(RUNNING, STARTED, self._started_ns), health=health
         )
-
-
-def service_id(service: ExtensionService) -> str:
-    """Return the id that Talos gives a service of an extension; one whose name can't be read has its file's."""
-    return f"ext-{service.spec.name or service.id}"
-
-
-def why_not_run(service: ExtensionService) -> str:
-    """Return, in a line, what is wrong with a service of an extension, or else why it does not run."""
-    return text_of(service.spec.problem or service.spec.status, {})
 
 
 def _not_run(service: ExtensionService) -> machine_pb2.ServiceInfo:

@@ -49,6 +49,14 @@ class Node:
         return self.process.wait(PATIENCE_SECONDS)
 
 
+def write_config(directory: Path, *references: str) -> Path:
+    """Write a config that asks for these images, atomically, as an editor does."""
+    lines = "".join(f"      - image: {reference}\n" for reference in references)
+    new = directory / "machine.yaml.new"
+    new.write_text(f"version: v1alpha1\nmachine:\n  install:\n    extensions:\n{lines}")
+    return new.rename(directory / "machine.yaml")
+
+
 def cosi(*arguments: str, socket: Path) -> "subprocess.CompletedProcess[str]":
     """Run `cosi` and return what it printed."""
     return _run("cosi", *arguments, socket=socket)

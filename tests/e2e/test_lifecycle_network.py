@@ -13,19 +13,12 @@ from resources.boot_status import BootStatus
 from resources.extension_plan import ExtensionPlan, PlanState
 from resources.extension_status import ExtensionStatus
 from tests.e2e.conftest import wait_for
-from tests.e2e.programs import PATIENCE_SECONDS, Node, machined_run
+from tests.e2e.programs import PATIENCE_SECONDS, Node, machined_run, write_config
 from tests.scenarios.door import administrator
 from tests.talosctl import lifecycle
 
 HELLO, HELLO_ID = "oci:images:hello-v1.0.0", "000.oci-images-hello-v1.0.0"
 GVISOR, GVISOR_ID = "oci:images:gvisor-20220117.0-v1.0.0", "001.oci-images-gvisor-20220117.0-v1.0.0"
-
-
-def write_config(directory: Path, *references: str) -> Path:
-    lines = "".join(f"      - image: {reference}\n" for reference in references)
-    new = directory / "machine.yaml.new"
-    new.write_text(f"version: v1alpha1\nmachine:\n  install:\n    extensions:\n{lines}")
-    return new.rename(directory / "machine.yaml")
 
 
 @pytest.fixture

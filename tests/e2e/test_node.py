@@ -13,21 +13,13 @@ from resources.extension_image import ExtensionImage
 from resources.extension_status import ExtensionStatus
 from talos.extensions.mounts import mounted_below
 from tests.e2e.conftest import wait_for
-from tests.e2e.programs import Node, cosi, machined_run, watching
+from tests.e2e.programs import Node, cosi, machined_run, watching, write_config
 from tests.programs import may_have_namespaces
 from tests.talos.registry_server import PASSWORD, USER, RegistryServer
 
 HELLO = "oci:images:hello-v1.0.0"
 HELLO_ID = "000.oci-images-hello-v1.0.0"
 GVISOR = "oci:images:gvisor-20220117.0-v1.0.0"
-
-
-def write_config(directory: Path, *references: str) -> Path:
-    """Write a config that asks for these images, atomically, as an editor does."""
-    lines = "".join(f"      - image: {reference}\n" for reference in references)
-    new = directory / "machine.yaml.new"
-    new.write_text(f"version: v1alpha1\nmachine:\n  install:\n    extensions:\n{lines}")
-    return new.rename(directory / "machine.yaml")
 
 
 @pytest.fixture

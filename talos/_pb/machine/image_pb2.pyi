@@ -2,7 +2,6 @@ import datetime
 
 from talos._pb.common import common_pb2 as _common_pb2
 from google.protobuf import duration_pb2 as _duration_pb2
-from google.protobuf import empty_pb2 as _empty_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -56,20 +55,6 @@ class ImageServicePullResponse(_message.Message):
     pull_progress: ImageServicePullProgress
     def __init__(self, name: _Optional[str] = ..., pull_progress: _Optional[_Union[ImageServicePullProgress, _Mapping]] = ...) -> None: ...
 
-class ImageServiceImportRequest(_message.Message):
-    __slots__ = ("containerd", "image_chunk")
-    CONTAINERD_FIELD_NUMBER: _ClassVar[int]
-    IMAGE_CHUNK_FIELD_NUMBER: _ClassVar[int]
-    containerd: _common_pb2.ContainerdInstance
-    image_chunk: _common_pb2.Data
-    def __init__(self, containerd: _Optional[_Union[_common_pb2.ContainerdInstance, _Mapping]] = ..., image_chunk: _Optional[_Union[_common_pb2.Data, _Mapping]] = ...) -> None: ...
-
-class ImageServiceImportResponse(_message.Message):
-    __slots__ = ("name",)
-    NAME_FIELD_NUMBER: _ClassVar[int]
-    name: str
-    def __init__(self, name: _Optional[str] = ...) -> None: ...
-
 class ImageServicePullLayerProgress(_message.Message):
     __slots__ = ("status", "elapsed", "offset", "total")
     class Status(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
@@ -101,39 +86,3 @@ class ImageServicePullProgress(_message.Message):
     layer_id: str
     progress: ImageServicePullLayerProgress
     def __init__(self, layer_id: _Optional[str] = ..., progress: _Optional[_Union[ImageServicePullLayerProgress, _Mapping]] = ...) -> None: ...
-
-class ImageServiceRemoveRequest(_message.Message):
-    __slots__ = ("containerd", "image_ref")
-    CONTAINERD_FIELD_NUMBER: _ClassVar[int]
-    IMAGE_REF_FIELD_NUMBER: _ClassVar[int]
-    containerd: _common_pb2.ContainerdInstance
-    image_ref: str
-    def __init__(self, containerd: _Optional[_Union[_common_pb2.ContainerdInstance, _Mapping]] = ..., image_ref: _Optional[str] = ...) -> None: ...
-
-class ImageServiceVerifyRequest(_message.Message):
-    __slots__ = ("image_ref", "credentials")
-    IMAGE_REF_FIELD_NUMBER: _ClassVar[int]
-    CREDENTIALS_FIELD_NUMBER: _ClassVar[int]
-    image_ref: str
-    credentials: ImageServiceCredentials
-    def __init__(self, image_ref: _Optional[str] = ..., credentials: _Optional[_Union[ImageServiceCredentials, _Mapping]] = ...) -> None: ...
-
-class ImageServiceCredentials(_message.Message):
-    __slots__ = ("host", "username", "password")
-    HOST_FIELD_NUMBER: _ClassVar[int]
-    USERNAME_FIELD_NUMBER: _ClassVar[int]
-    PASSWORD_FIELD_NUMBER: _ClassVar[int]
-    host: str
-    username: str
-    password: str
-    def __init__(self, host: _Optional[str] = ..., username: _Optional[str] = ..., password: _Optional[str] = ...) -> None: ...
-
-class ImageServiceVerifyResponse(_message.Message):
-    __slots__ = ("verified", "message", "digested_image_ref")
-    VERIFIED_FIELD_NUMBER: _ClassVar[int]
-    MESSAGE_FIELD_NUMBER: _ClassVar[int]
-    DIGESTED_IMAGE_REF_FIELD_NUMBER: _ClassVar[int]
-    verified: bool
-    message: str
-    digested_image_ref: str
-    def __init__(self, verified: _Optional[bool] = ..., message: _Optional[str] = ..., digested_image_ref: _Optional[str] = ...) -> None: ...

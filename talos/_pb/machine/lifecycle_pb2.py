@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from talos._pb.common import common_pb2 as common_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17machine/lifecycle.proto\x12\x07machine\x1a\x13\x63ommon/common.proto\",\n\x16InstallArtifactsSource\x12\x12\n\nimage_name\x18\x01 \x01(\t\"\"\n\x12InstallDestination\x12\x0c\n\x04\x64isk\x18\x01 \x01(\t\"\xb3\x01\n\x1eLifecycleServiceInstallRequest\x12.\n\ncontainerd\x18\x01 \x01(\x0b\x32\x1a.common.ContainerdInstance\x12/\n\x06source\x18\x02 \x01(\x0b\x32\x1f.machine.InstallArtifactsSource\x12\x30\n\x0b\x64\x65stination\x18\x03 \x01(\x0b\x32\x1b.machine.InstallDestination\"U\n\x1fLifecycleServiceInstallProgress\x12\x11\n\x07message\x18\x01 \x01(\tH\x00\x12\x13\n\texit_code\x18\x02 \x01(\x05H\x00\x42\n\n\x08response\"]\n\x1fLifecycleServiceInstallResponse\x12:\n\x08progress\x18\x01 \x01(\x0b\x32(.machine.LifecycleServiceInstallProgress\"\x81\x01\n\x1eLifecycleServiceUpgradeRequest\x12.\n\ncontainerd\x18\x01 \x01(\x0b\x32\x1a.common.ContainerdInstance\x12/\n\x06source\x18\x02 \x01(\x0b\x32\x1f.machine.InstallArtifactsSource\"]\n\x1fLifecycleServiceUpgradeResponse\x12:\n\x08progress\x18\x01 \x01(\x0b\x32(.machine.LifecycleServiceInstallProgress2\xd2\x01\n\x10LifecycleService\x12^\n\x07Install\x12\'.machine.LifecycleServiceInstallRequest\x1a(.machine.LifecycleServiceInstallResponse0\x01\x12^\n\x07Upgrade\x12\'.machine.LifecycleServiceUpgradeRequest\x1a(.machine.LifecycleServiceUpgradeResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17machine/lifecycle.proto\x12\x07machine\x1a\x13\x63ommon/common.proto\",\n\x16InstallArtifactsSource\x12\x12\n\nimage_name\x18\x01 \x01(\t\"U\n\x1fLifecycleServiceInstallProgress\x12\x11\n\x07message\x18\x01 \x01(\tH\x00\x12\x13\n\texit_code\x18\x02 \x01(\x05H\x00\x42\n\n\x08response\"\x81\x01\n\x1eLifecycleServiceUpgradeRequest\x12.\n\ncontainerd\x18\x01 \x01(\x0b\x32\x1a.common.ContainerdInstance\x12/\n\x06source\x18\x02 \x01(\x0b\x32\x1f.machine.InstallArtifactsSource\"]\n\x1fLifecycleServiceUpgradeResponse\x12:\n\x08progress\x18\x01 \x01(\x0b\x32(.machine.LifecycleServiceInstallProgress2r\n\x10LifecycleService\x12^\n\x07Upgrade\x12\'.machine.LifecycleServiceUpgradeRequest\x1a(.machine.LifecycleServiceUpgradeResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,18 +34,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_INSTALLARTIFACTSSOURCE']._serialized_start=57
   _globals['_INSTALLARTIFACTSSOURCE']._serialized_end=101
-  _globals['_INSTALLDESTINATION']._serialized_start=103
-  _globals['_INSTALLDESTINATION']._serialized_end=137
-  _globals['_LIFECYCLESERVICEINSTALLREQUEST']._serialized_start=140
-  _globals['_LIFECYCLESERVICEINSTALLREQUEST']._serialized_end=319
-  _globals['_LIFECYCLESERVICEINSTALLPROGRESS']._serialized_start=321
-  _globals['_LIFECYCLESERVICEINSTALLPROGRESS']._serialized_end=406
-  _globals['_LIFECYCLESERVICEINSTALLRESPONSE']._serialized_start=408
-  _globals['_LIFECYCLESERVICEINSTALLRESPONSE']._serialized_end=501
-  _globals['_LIFECYCLESERVICEUPGRADEREQUEST']._serialized_start=504
-  _globals['_LIFECYCLESERVICEUPGRADEREQUEST']._serialized_end=633
-  _globals['_LIFECYCLESERVICEUPGRADERESPONSE']._serialized_start=635
-  _globals['_LIFECYCLESERVICEUPGRADERESPONSE']._serialized_end=728
-  _globals['_LIFECYCLESERVICE']._serialized_start=731
-  _globals['_LIFECYCLESERVICE']._serialized_end=941
+  _globals['_LIFECYCLESERVICEINSTALLPROGRESS']._serialized_start=103
+  _globals['_LIFECYCLESERVICEINSTALLPROGRESS']._serialized_end=188
+  _globals['_LIFECYCLESERVICEUPGRADEREQUEST']._serialized_start=191
+  _globals['_LIFECYCLESERVICEUPGRADEREQUEST']._serialized_end=320
+  _globals['_LIFECYCLESERVICEUPGRADERESPONSE']._serialized_start=322
+  _globals['_LIFECYCLESERVICEUPGRADERESPONSE']._serialized_end=415
+  _globals['_LIFECYCLESERVICE']._serialized_start=417
+  _globals['_LIFECYCLESERVICE']._serialized_end=531
 # @@protoc_insertion_point(module_scope)

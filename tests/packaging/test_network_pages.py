@@ -1,4 +1,4 @@
-"""What docs/network.md tells people to type works, in the order in which it stands there."""
+"""What the pages about nodes on the network tell people to type works, in the order in which it stands there."""
 
 import re
 import shlex
@@ -10,8 +10,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = (ROOT / "docs/network.md").read_text()
+PAGES = ["network.md", "talosctl.md"]
 BIN = Path(sys.executable).parent
 PATIENCE_SECONDS = 30.0
 
@@ -22,9 +24,9 @@ UP = "nodes are up"
 """What a node logs when it can be asked, and when it has followed a step of a rotation; and what a cluster says."""
 
 
-def commands() -> Sequence[Sequence[str]]:
-    """Return the page's commands as words, in its order."""
-    blocks = re.findall(r"```sh\n(.*?)```", PAGE, flags=re.DOTALL)
+def commands(page: str) -> Sequence[Sequence[str]]:
+    """Return a page's commands as words, in its order."""
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "docs" / page).read_text(), flags=re.DOTALL)
     return [shlex.split(line, comments=True) for block in blocks for line in block.splitlines()]
 
 
@@ -106,17 +108,18 @@ def desk(directory: Path) -> Iterator[Desk]:
         at.leave()
 
 
-def test_every_command_works_where_it_stands(tmp_path: Path) -> None:
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_works_where_it_stands(tmp_path: Path, page: str) -> None:
     with socket.create_server((HOST, 0)) as free:
         port = free.getsockname()[1]
 
     with desk(tmp_path) as at:
-        for words in commands():
+        for words in commands(page):
             at.type(on_port(port, words))
 
 
-def test_the_page_shows_a_node_its_logins_and_their_rotation() -> None:
-    shown = {tuple(words[:2]) for words in commands()}
+def test_the_page_about_the_network_shows_a_node_its_logins_and_their_rotation() -> None:
+    shown = {tuple(words[:2]) for words in commands("network.md")}
 
     assert shown >= {
         ("machined", "run"),
