@@ -144,8 +144,10 @@ async def connected(address: Address, context: ssl.SSLContext) -> AsyncIterator[
     tcp = await anyio.connect_tcp(address.host, address.port)
     try:
         tls = await TLSStream.wrap(tcp, hostname=address.host, ssl_context=context, standard_compatible=False)
-    except ssl.SSLError:
-        await tcp.aclose()
+    except BaseException as error:
+        await anyio.aclose_forcefully(tcp)
+        if isinstance(error, _ENDED):
+            raise ConnectionError("the connection ended before it was encrypted") from None
         raise
     async with tls:
         assert tls.extra(TLSAttribute.alpn_protocol) == "h2"
