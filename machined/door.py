@@ -30,7 +30,15 @@ from cosi.rpc.native.admission import Bounds
 from cosi.rpc.seam import Service
 from cosi.rpc.tls import Certificates, ClientTls, Identity, ServerTls
 from machined.address_book import AddressBook, Peer
-from machined.login import ANY_HOST, endpoint_of, now, parse_endpoint, reachable_addresses, write_login
+from machined.login import (
+    ANY_HOST,
+    endpoint_of,
+    now,
+    parse_endpoint,
+    reachable_addresses,
+    require_own,
+    write_login,
+)
 from machined.maintenance import Maintenance
 from machined.peers import Peers, connected_peers
 from machined.routing import Router
@@ -69,6 +77,8 @@ async def opened(
     hostname: str,
 ) -> AsyncIterator[Address]:
     """Serve while the body runs; yields the address with the port taken. Raises OSError, ValueError."""
+    if options.talosconfig is not None:  # found out before anything is opened
+        await to_thread.run_sync(require_own, authorities, options.talosconfig)
     own = _own_names(options, hostname)
     besides = [hostname.partition(".")[0], *await to_thread.run_sync(_names_of_the_machine)]
     book = AddressBook(own, options.peers, besides=besides)

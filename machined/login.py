@@ -62,11 +62,8 @@ def write_login(
 
     Raises TalosconfigError, OSError, ValueError.
     """
-    existing = talosconfig.read(path)
+    existing = talosconfig.read(path) if merge else require_own(authorities, path)
     accepted, known = authorities.accepted, authorities.known
-    if not merge and (others := talosconfig.foreign(existing, known)):
-        problem = f"there are logins to other nodes in it ({', '.join(sorted(others))[:200]})"
-        raise TalosconfigError(path, problem, "name another file, or merge: machined talosconfig --merge")
     authority = authorities.newest
     client = authority.for_client(roles, now(), lifetime)
     nodes = [parse_endpoint(each).host for each in endpoints]
@@ -74,6 +71,15 @@ def write_login(
     merged = talosconfig.merged(existing if merge else Talosconfig(), socket.gethostname(), context, replaces=known)
     talosconfig.write(path, merged)
     return merged.context
+
+
+def require_own(authorities: Authorities, path: Path) -> Talosconfig:
+    """Return what a talosconfig holds, if that is logins to this node or nothing. Raises TalosconfigError, OSError."""
+    existing = talosconfig.read(path)
+    if others := talosconfig.foreign(existing, authorities.known):
+        problem = f"there are logins to other nodes in it ({', '.join(sorted(others))[:200]})"
+        raise TalosconfigError(path, problem, "name another file, or merge: machined talosconfig --merge")
+    return existing
 
 
 def now() -> datetime.datetime:

@@ -13,7 +13,7 @@ from resources.extension_image import ExtensionImage
 from resources.extension_status import ExtensionStatus
 from talos.extensions.mounts import mounted_below
 from tests.e2e.conftest import wait_for
-from tests.e2e.programs import Node, cosi, machined_run, watching, write_config
+from tests.e2e.programs import PATIENCE_SECONDS, Node, cosi, machined_run, watching, write_config
 from tests.programs import may_have_namespaces
 from tests.talos.registry_server import PASSWORD, USER, RegistryServer
 
@@ -135,6 +135,24 @@ def test_a_second_node_on_the_same_state_is_refused(node: Node, site: Path) -> N
 
     assert f"machined: another node is running on {site}/state" in second.log
     assert node.cosi("get", "extensions").returncode == 0
+
+
+def test_a_talosconfig_with_logins_to_other_nodes_is_left_alone(site: Path) -> None:
+    config, login = write_config(site, HELLO), site / "talosconfig"
+    theirs = "context: other\ncontexts:\n    other:\n        endpoints: [192.0.2.1]\n"
+    login.write_text(theirs)
+
+    options = ("--listen", "127.0.0.1:0", "--peer", "other=192.0.2.1", "--talosconfig", str(login))
+    with machined_run(site, config, *options) as node:
+        assert node.process.wait(PATIENCE_SECONDS) == 1
+        last = node.log.splitlines()[-1]
+
+    assert last == (
+        f"machined: {login}: there are logins to other nodes in it (other); "
+        "name another file, or merge: machined talosconfig --merge"
+    )
+    assert "Traceback" not in node.log
+    assert login.read_text() == theirs
 
 
 def test_without_a_node_the_command_line_says_what_to_do(tmp_path: Path) -> None:

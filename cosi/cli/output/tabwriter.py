@@ -42,10 +42,11 @@ class TabWriter:
 
     def flush(self) -> None:
         """Write all lines and begin new columns."""
-        for line, columns in zip(self._lines, _columns(self._lines), strict=True):
+        # Taken first: who is interrupted while they are written, and flushes once more, writes none of them twice.
+        lines, self._lines = self._lines, []
+        for line, columns in zip(lines, _columns(lines), strict=True):
             padded = [cell.ljust(column.width) for cell, column in zip(line, columns, strict=False)]
             self._stream.write("".join([*padded, line[-1]]) + "\n")
-        self._lines.clear()
         self._stream.flush()
 
 

@@ -3,6 +3,7 @@
 import io
 import time
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +20,24 @@ def written(*rows: list[str]) -> str:
         tabs.row(row)
     tabs.flush()
     return stream.getvalue()
+
+
+class Interrupted(io.StringIO):
+    """A stream at which Ctrl-C is pressed as soon as all is written."""
+
+    def flush(self) -> None:
+        raise KeyboardInterrupt
+
+
+def test_what_was_written_when_somebody_interrupts_is_not_written_again() -> None:
+    stream = Interrupted()
+    tabs = TabWriter(stream)
+    tabs.row(["a", "b"])
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            tabs.flush()
+
+    assert stream.getvalue() == "a   b\n"
 
 
 def reference(text: str) -> str:
