@@ -3,7 +3,8 @@
 In maintenance (`machined.maintenance`) nobody is asked for a certificate, and everybody is a reader, as on Talos.
 
 Two questions are asked of every call: may these roles call the method at all, and, of a call of the state, may they
-read this type? Both, and the messages, are Talos's (pkg/grpc/middleware/authz, internal/app/resources).
+read this type? Both, and the messages, are Talos's (pkg/grpc/middleware/authz, internal/app/resources). Who may call
+asks briefly: what a request says is kept as long as its call lasts, several times over, and many calls may last.
 """
 
 from __future__ import annotations
@@ -37,9 +38,13 @@ from talos.access.roles import ROLES_KEY, Role, allowed
 from talos.go_quoted import go_quoted
 
 NOT_AUTHORIZED: Final = "not authorized"
+MAX_QUESTION_BYTES: Final = 64 << 10
+"""Of a request that brings no config: names, paths and queries, a thousand of them."""
+
 CERTIFICATES_KEPT: Final = 1024
 """How many clients' certificates are read only once."""
 
+_BRINGS_A_CONFIG: Final = ("machine.MachineService", "ApplyConfiguration")
 _EVERYBODY: Final = frozenset({Role.READER})
 
 _roles_of = lru_cache(CERTIFICATES_KEPT)(roles_of)
@@ -105,9 +110,15 @@ def _guarded(service: Service, maintenance: Maintenance, chosen: Callable[[Call]
         if not allowed(service.name, method) & roles_here(call, maintenance):
             raise Refusal(Code.PERMISSION_DENIED, NOT_AUTHORIZED)
 
+    def check_size(method: str, request: bytes) -> None:
+        if len(request) > MAX_QUESTION_BYTES and (service.name, method) != _BRINGS_A_CONFIG:
+            problem = f"the request has {len(request)} bytes, {service.name}/{method} takes {MAX_QUESTION_BYTES}"
+            raise Refusal(Code.RESOURCE_EXHAUSTED, f"{problem} at most: ask for less at a time")
+
     def unary(method: str) -> Unary:
         async def handler(request: bytes, call: Call) -> Frames:
             check(method, call)
+            check_size(method, request)
             return await chosen(call).unary[method](request, call)
 
         return handler
@@ -115,6 +126,7 @@ def _guarded(service: Service, maintenance: Maintenance, chosen: Callable[[Call]
     def server_streaming(method: str) -> ServerStreaming:
         async def handler(request: bytes, call: Call) -> AsyncGenerator[Frames | Feed, None]:
             check(method, call)
+            check_size(method, request)
             async with aclosing(chosen(call).server_streaming[method](request, call)) as answers:
                 async for answer in answers:
                     yield answer

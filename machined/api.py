@@ -33,6 +33,7 @@ from machined.services.logs import LogsService
 from machined.services.power import PowerService
 from machined.services.service_list import ServiceListService
 from machined.services.usage import UsageService
+from machined.services.walks import Walks
 from talos.access.authorities import Authorities
 
 SYSTEM_ROOT: Final = Path("/")
@@ -53,6 +54,7 @@ class Workings(msgspec.Struct, frozen=True, kw_only=True):
 
 def services(state: State, registry: Registry, identity: IdentityService, node: Workings) -> Sequence[Service]:
     """Return every service of Talos, each call of which is held against the roles of who makes it."""
+    walks = Walks()
     parts = (
         identity,
         ConfigService(state, node.maintenance),
@@ -62,9 +64,9 @@ def services(state: State, registry: Registry, identity: IdentityService, node: 
         LifecycleService(state, node.background),
         ImagesService(state),
         InspectService(state),
-        FilesService(state, boot_id=node.boot_id),
-        ArchiveService(state),
-        DiskUsageService(state),
+        FilesService(state, walks, boot_id=node.boot_id),
+        ArchiveService(state, walks),
+        DiskUsageService(state, walks),
         ServiceListService(state),
         LogsService(node.log, state),
         ContainersService(),

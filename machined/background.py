@@ -26,12 +26,15 @@ class Background:
     def start_soon(self, job: Job) -> None:
         """Have something done. It sees to its own failures: an error that it raises ends the node.
 
-        Raises Refusal for who asks while the node ends: calls come in until its doors are closed.
+        Raises Refusal for who asks while the node ends: calls come in until its doors are closed; and where as much
+        waits as may, which takes a client that asks hundreds of times in one breath.
         """
         try:
             self._send.send_nowait(job)
         except anyio.ClosedResourceError:
             raise Refusal(Code.UNAVAILABLE, "the node is stopping: ask again when it has started") from None
+        except anyio.WouldBlock:
+            raise Refusal(Code.RESOURCE_EXHAUSTED, "too much is asked of the node at once: ask again") from None
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Do what is left here, until cancelled."""

@@ -1,7 +1,8 @@
 """Nodes are built from the flat stream of a YAML parser's events, with a stack instead of recursion.
 
 So the bounds hold while reading: depth is the height of the stack, and every node knows how many values it stands for
-once its aliases are expanded. A duplicate key is noted and passed over; everything else that is wrong ends the reading.
+once its aliases are expanded. A duplicate key is noted and passed over, unless there are very many; everything else
+that is wrong ends the reading.
 """
 
 import re
@@ -13,6 +14,10 @@ from talos.yaml_node import Node, Scalar, YamlFault
 
 MAX_NODES = 200_000  # after aliases are expanded; a machine config has some hundreds, a large one some thousands
 MAX_DEPTH_LEVELS = 64
+MAX_DOCUMENTS = 1000  # an empty one is four bytes of text and a hundred times that in memory
+MAX_DUPLICATES = 100  # each is told with its path; nobody reads more
+MAX_KEY_CHARACTERS = 1024  # YAML's own bound for a key without a `?` before it; keys are in the paths of faults
+SHOWN_KEY_CHARACTERS = 100
 MAX_NUMBER_CHARACTERS = 40  # longer digits stay text: no number in a config needs them, and converting them is not free
 
 _CORE_TAG = "tag:yaml.org,2002:"
@@ -114,6 +119,8 @@ class Builder:
         line = node.line if line is None else line
         self._weight += 1
         if not self._stack:
+            if len(self.documents) >= MAX_DOCUMENTS:
+                raise Refused(line, "", f"more than {MAX_DOCUMENTS} documents", "remove some")
             self.documents.append(node)
             return
         parent = self._stack[-1]
@@ -140,13 +147,19 @@ class Builder:
     def _place_key(self, parent: _Open, node: Node, *, plain: bool) -> None:
         if isinstance(node.value, tuple | dict):
             raise Refused(node.line, self._path(), "a key is a list or a mapping", "use a plain word as the key")
+        if len(node.text) > MAX_KEY_CHARACTERS:
+            problem = f"a key of {len(node.text)} characters, at most {MAX_KEY_CHARACTERS} are allowed"
+            raise Refused(node.line, self._path(), problem, "shorten it")
         parent.key = node.text
         parent.merging = plain and node.text == _MERGE_KEY
         if parent.merging:
             return
         first = parent.key_lines.setdefault(node.text, node.line)
         if node.text in (parent.fields or {}):
-            problem = f'the key "{node.text}" is given twice, first on line {first}'
+            if len(self.faults) >= MAX_DUPLICATES:
+                remedy = "correct those, the rest is not read"
+                raise Refused(node.line, self._path(), f"more than {MAX_DUPLICATES} keys are given twice", remedy)
+            problem = f'the key "{_shown(node.text)}" is given twice, first on line {first}'
             self.faults.append(YamlFault(node.line, self._path(), problem, "remove one of the two"))
 
     def _place_merge(self, parent: _Open, node: Node) -> None:
@@ -163,7 +176,8 @@ class Builder:
             raise Refused(line, self._path(), "this alias has no anchor before it", remedy)
         node = self._anchors[event.anchor]
         if node is None:
-            raise Refused(line, self._path(), f"the alias *{event.anchor} lies inside itself", "remove the alias")
+            problem = f"the alias *{_shown(event.anchor)} lies inside itself"
+            raise Refused(line, self._path(), problem, "remove the alias")
         return node
 
     def _resolve(self, event: yaml.ScalarEvent) -> Scalar:
@@ -182,7 +196,8 @@ class Builder:
             if level.fields is None:
                 path += f"[{len(level.items)}]"
             elif level.key is not None:
-                path += f".{level.key}" if path else level.key
+                key = _shown(level.key)
+                path += f".{key}" if path else key
         return path
 
 
@@ -198,6 +213,10 @@ def core_schema(text: str) -> Scalar:
         if _FLOAT.fullmatch(text):
             return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
     return text
+
+
+def _shown(name: str) -> str:
+    return name if len(name) <= SHOWN_KEY_CHARACTERS else f"{name[:SHOWN_KEY_CHARACTERS]}…"
 
 
 def _line(event: yaml.Event) -> int:

@@ -7,6 +7,7 @@ looked at as well, which Talos forgets.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import closing
 from itertools import islice
 from typing import Final
 
@@ -18,6 +19,7 @@ from cosi.rpc.seam import Call, Frames, Refusal, Service, frame
 from cosi.state.state import State
 from machined.booted_root import booted_root, whole
 from machined.services.machine import NAME
+from machined.services.walks import Walks
 from talos._pb.machine import machine_pb2
 from talos.disk_usage import Usage, Wanted, disk_usage_of
 
@@ -31,11 +33,12 @@ MAX_PATHS: Final = 1000
 class DiskUsageService:
     """The method on bytes."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, walks: Walks) -> None:
         self._state = state
+        self._walks = walks
         self.service = Service(NAME, server_streaming={"DiskUsage": self._disk_usage})
 
-    async def _disk_usage(self, request: bytes, _: Call) -> AsyncGenerator[Frames, None]:
+    async def _disk_usage(self, request: bytes, call: Call) -> AsyncGenerator[Frames, None]:
         """Stream DiskUsageInfo, a directory's after those of what is in it."""
         asked = parse(machine_pb2.DiskUsageRequest, request)
         if len(asked.paths) > MAX_PATHS:
@@ -45,13 +48,10 @@ class DiskUsageService:
         wanted = Wanted(asked.recursion_depth, asked.all, asked.threshold)
         root = await booted_root(self._state)
         for path in asked.paths:
-            usages = disk_usage_of(root, whole(path))
-            try:
+            with self._walks.one(call), closing(disk_usage_of(root, whole(path))) as usages:
                 while some := await to_thread.run_sync(_some, usages):
                     if answers := b"".join(_framed(usage) for usage in some if usage in wanted):
                         yield answers
-            finally:
-                usages.close()
 
 
 def _some(usages: Iterator[Usage]) -> Sequence[Usage]:

@@ -11,6 +11,7 @@ import errno
 import os
 import stat
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -23,6 +24,7 @@ from cosi.rpc.seam import Call, Frames, Refusal, Service, frame
 from cosi.state.state import State
 from machined.booted_root import booted_root, refusal, whole
 from machined.services.machine import NAME, data
+from machined.services.walks import Walks
 from talos._pb.machine import machine_pb2
 from talos.confined import MAX_DEPTH, Entry, found, listing
 from talos.go_file_mode import go_file_mode
@@ -45,26 +47,28 @@ _KINDS: Final[dict[int, Callable[[int], bool]]] = {
 class FilesService:
     """The methods on bytes, for a node that was started under `boot_id`."""
 
-    def __init__(self, state: State, boot_id: str) -> None:
+    def __init__(self, state: State, walks: Walks, boot_id: str) -> None:
         self._state = state
+        self._walks = walks
         self._boot_id = boot_id
         self.service = Service(NAME, server_streaming={"List": self._list, "Read": self._read})
 
-    async def _read(self, request: bytes, _: Call) -> AsyncGenerator[Frames, None]:
+    async def _read(self, request: bytes, call: Call) -> AsyncGenerator[Frames, None]:
         """Stream common.Data, the pieces of a regular file."""
         path = parse(machine_pb2.ReadRequest, request).path
         if path == BOOT_ID:
             yield data(f"{self._boot_id}\n".encode())
             return
         root = await booted_root(self._state)
-        file = await to_thread.run_sync(_opened, root, path)
-        try:
-            while piece := await to_thread.run_sync(_piece, file, path):
-                yield data(piece)
-        finally:
-            os.close(file)
+        with self._walks.one(call):
+            file = await to_thread.run_sync(_opened, root, path)
+            try:
+                while piece := await to_thread.run_sync(_piece, file, path):
+                    yield data(piece)
+            finally:
+                os.close(file)
 
-    async def _list(self, request: bytes, _: Call) -> AsyncGenerator[Frames, None]:
+    async def _list(self, request: bytes, call: Call) -> AsyncGenerator[Frames, None]:
         """Stream FileInfo, of a file or of a directory and what is below it."""
         asked = parse(machine_pb2.ListRequest, request)
         kinds = [_KINDS[kind] for kind in asked.types if kind in _KINDS]
@@ -72,14 +76,12 @@ class FilesService:
         if asked.recurse:
             depth = asked.recursion_depth - 1 if asked.recursion_depth > 0 else MAX_DEPTH
         root = whole(asked.root)
-        entries = listing(await booted_root(self._state), root, depth=depth)
-        try:
+        booted = await booted_root(self._state)
+        with self._walks.one(call), closing(listing(booted, root, depth=depth)) as entries:
             while some := await to_thread.run_sync(_next, entries, root):
                 shown = [entry for entry in some if not kinds or any(_is(entry, kind) for kind in kinds)]
                 if answers := b"".join(frame(_info(entry).SerializeToString()) for entry in shown):
                     yield answers
-        finally:
-            entries.close()
 
 
 def _opened(root: Path, path: str) -> int:

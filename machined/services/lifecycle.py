@@ -32,6 +32,9 @@ DONE: Final = 0
 INSTALLATION_FAILED: Final = 7
 """Both are exit codes of Talos's installer (pkg/machinery/constants)."""
 
+SHOWN_CHARACTERS: Final = 200
+"""How much of a name is repeated that a client may choose freely."""
+
 _log = structlog.get_logger(component="lifecycle")
 
 
@@ -52,10 +55,12 @@ class LifecycleService:
             raise Refusal(Code.INVALID_ARGUMENT, "installer image name is required")
         if self._running is not None and self._running.exit_code is None:
             raise Refusal(Code.FAILED_PRECONDITION, "another installation/upgrade is already in progress")
-        _log.info("upgrade begins", installer=image)
-        upgrade = self._running = Upgrade(self._state)
+        upgrade = Upgrade(self._state)
         self._background.start_soon(upgrade.run)
-        yield _message(f"{image} is not used: what is installed are the extensions of the machine config")
+        self._running = upgrade  # not before it has been left to the node, which may refuse it
+        shown = image[:SHOWN_CHARACTERS]
+        _log.info("upgrade begins", installer=shown)
+        yield _message(f"{shown} is not used: what is installed are the extensions of the machine config")
         told = 0
         while True:
             while told < len(upgrade.lines):

@@ -5,7 +5,9 @@ import ssl
 
 import pytest
 
-from cosi.rpc.seam import Call, Peer
+from cosi.rpc.http2.status import Code
+from cosi.rpc.seam import Call, Frames, Peer, Refusal, Service, frame
+from machined.access import MAX_QUESTION_BYTES, guarded
 from machined.access import roles_here as roles
 from machined.maintenance import Maintenance
 from talos.access.certificates import Authority
@@ -52,3 +54,20 @@ def test_maintenance_ends_for_good() -> None:
 
     assert not maintenance.on
     assert not roles(call(None), maintenance)
+
+
+async def _served(request: bytes, _: Call) -> Frames:
+    return frame(request[:1])
+
+
+@pytest.mark.anyio
+async def test_only_a_config_is_brought_in_a_large_request() -> None:
+    methods = {"ApplyConfiguration": _served, "Memory": _served}
+    handlers = guarded(Service("machine.MachineService", unary=methods), Maintenance(on=True)).unary
+    large = b"x" * (MAX_QUESTION_BYTES + 1)
+
+    assert await handlers["Memory"](large[1:], call(None)) == frame(b"x")
+    assert await handlers["ApplyConfiguration"](large, call(None)) == frame(b"x")
+    with pytest.raises(Refusal, match=r"65537 bytes, .* takes 65536 at most") as refused:
+        await handlers["Memory"](large, call(None))
+    assert refused.value.code is Code.RESOURCE_EXHAUSTED

@@ -5,7 +5,7 @@ import pytest
 
 from cosi.rpc.http2.status import Code
 from cosi.rpc.seam import Refusal
-from machined.background import Background
+from machined.background import MAX_WAITING, Background
 
 pytestmark = pytest.mark.anyio
 
@@ -34,3 +34,17 @@ async def test_who_asks_while_the_node_ends_is_told_so() -> None:
         background.start_soon(anyio.sleep_forever)
 
     assert refused.value.code is Code.UNAVAILABLE
+
+
+async def test_who_asks_for_too_much_at_once_is_told_so() -> None:
+    background = Background()
+    for _ in range(MAX_WAITING):
+        background.start_soon(anyio.sleep_forever)
+
+    with pytest.raises(Refusal, match="too much is asked") as refused:
+        background.start_soon(anyio.sleep_forever)
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(background.run)
+        tasks.cancel_scope.cancel()
+
+    assert refused.value.code is Code.RESOURCE_EXHAUSTED

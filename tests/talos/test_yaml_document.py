@@ -8,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from talos import yaml_document
-from talos.yaml_builder import MAX_DEPTH_LEVELS
+from talos.yaml_builder import (
+    MAX_DEPTH_LEVELS,
+    MAX_DOCUMENTS,
+    MAX_DUPLICATES,
+    MAX_KEY_CHARACTERS,
+    SHOWN_KEY_CHARACTERS,
+)
 from talos.yaml_document import Stream
 from talos.yaml_node import Node
 
@@ -94,6 +100,8 @@ def test_merge_keys_work_and_own_fields_win() -> None:
         ("a: 1\nb: {<<: 1}", 2, "merge key"),
         ("[" * (MAX_DEPTH_LEVELS + 1), 1, "nested deeper"),
         ("a: " + "x" * MAX_BYTES, 1, "bytes long"),
+        ("a: 1\n? " + "x" * (MAX_KEY_CHARACTERS + 1), 2, "a key of 1025 characters"),
+        ("--- a\n" * (MAX_DOCUMENTS + 1), 1001, "more than 1000 documents"),
     ],
 )
 def test_what_cannot_be_understood_is_a_fault_with_its_line(text: str | bytes, line: int, complaint: str) -> None:
@@ -111,6 +119,17 @@ def test_an_alias_bomb_is_refused_at_once() -> None:
 
     assert "more than" in stream.faults[0].problem
     assert time.monotonic() - before < 5
+
+
+def test_faults_of_a_text_take_no_more_room_than_it_has_itself() -> None:
+    nested = "".join(f"{' ' * level}? {'x' * MAX_KEY_CHARACTERS}\n{' ' * level}:\n" for level in range(50))
+    text = f"{nested}{' ' * 50}{{{'a,' * 50_000}}}"
+
+    faults = read(text).faults
+
+    assert len(faults) == MAX_DUPLICATES + 1
+    assert "more than 100 keys are given twice" in faults[-1].problem
+    assert max(len(fault.path) for fault in faults) <= MAX_DEPTH_LEVELS * (SHOWN_KEY_CHARACTERS + 2)
 
 
 def test_aliases_cannot_build_a_depth_that_text_cannot() -> None:

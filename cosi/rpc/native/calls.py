@@ -19,14 +19,15 @@ EXPIRED: Final = Refusal(Code.DEADLINE_EXCEEDED, "the call's deadline has passed
 
 
 class RunningCall:
-    """A call that did not end at once. `requests` if its request streams."""
+    """A call that did not end at once. `requests` if its request streams, else its handler holds `request_bytes`."""
 
-    __slots__ = ("_host", "_timer", "dispatch", "requests", "stream_id")
+    __slots__ = ("_host", "_timer", "dispatch", "request_bytes", "requests", "stream_id")
 
     def __init__(self, dispatch: Dispatch, stream_id: int, requests: Requests | None = None) -> None:
         self.dispatch = dispatch
         self.stream_id = stream_id
         self.requests = requests
+        self.request_bytes = 0
         self._host: Host | None = None
         self._timer: asyncio.TimerHandle | None = None
 

@@ -4,6 +4,7 @@
                                                                       └────▶ a running call: `calls`, `streams`
 
 While the client does not take what it was answered, no new call is begun and none that streams goes on; they wait here.
+A handler holds its request for as long as it runs, and a watch runs for ever: those requests are counted, too.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ class Dispatch:
         self._timed: list[int] = []  # requests of this read that have a deadline
         self._postponed: dict[int, OneRequest] = {}  # they are complete, and the client does not take its answers
         self._postponed_bytes = 0
+        self._running_bytes = 0  # requests of calls that are under way
         self._stopped: list[RunningCall] = []  # calls, for the same reason
 
     @property
@@ -79,7 +81,7 @@ class Dispatch:
         """Stop all calls, because the connection is gone."""
         for stream_id in tuple(self._requests):
             self._forget_request(stream_id)
-        calls, self._calls = self._calls, {}
+        calls, self._calls, self._running_bytes = self._calls, {}, 0
         for call in calls.values():
             call.cancel()
 
@@ -123,7 +125,7 @@ class Dispatch:
             self._end_request(stream_id)
         elif isinstance(event, Cancelled):
             self._forget_request(stream_id)
-            if call := self._calls.pop(stream_id, None):
+            if (call := self._calls.get(stream_id)) and self._forget(call):
                 call.cancel()
         elif call := self._calls.get(stream_id):
             call.writable()
@@ -181,6 +183,11 @@ class Dispatch:
     def _start(self, request: OneRequest) -> None:
         stream_id, route = request.stream_id, request.route
         self._forget_request(stream_id)
+        request_bytes = len(request.message or b"")
+        if self._running_bytes + request_bytes > self._core.allowance.buffered_bytes:
+            message = "the client's calls that are under way have requests of too many bytes together: end some of them"
+            self._core.finish(stream_id, Code.RESOURCE_EXHAUSTED, message)
+            return
         answers = self._called(stream_id, route, request.message, request.call)
         if answers is None:
             return
@@ -188,6 +195,9 @@ class Dispatch:
             self._answer_once(stream_id, answers, request.call)
         else:
             self._answer_many(ManyAnswers(self, stream_id, answers), request.call)
+        if running := self._calls.get(stream_id):
+            running.request_bytes = request_bytes
+            self._running_bytes += request_bytes
 
     def _start_streaming(self, stream_id: int, route: Route, call: Call) -> None:
         requests = Requests(self, stream_id)
@@ -247,7 +257,10 @@ class Dispatch:
 
     def _forget(self, call: RunningCall) -> bool:
         """Forget a call that ends; False if it ended before."""
-        return self._calls.pop(call.stream_id, None) is not None
+        if self._calls.pop(call.stream_id, None) is None:
+            return False
+        self._running_bytes -= call.request_bytes
+        return True
 
     def _finish(self, stream_id: int, refusal: Refusal | None) -> None:
         if refusal is None:

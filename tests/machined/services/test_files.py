@@ -10,6 +10,7 @@ from cosi.rpc.seam import Call, Refusal, messages
 from cosi.state.memory.state import MemoryState
 from cosi.state.state import State
 from machined.services.files import CHUNK_BYTES, FilesService
+from machined.services.walks import WALKS_OF_A_CLIENT, Walks
 from resources import boot_status
 from resources.boot_status import BootStatus, BootStatusSpec
 from talos import confined
@@ -25,7 +26,7 @@ async def serving(root: Path) -> FilesService:
     """Return the service of a node that has booted what lies in a directory."""
     state = State(MemoryState())
     await state.create(BootStatus.new(boot_status.ID, BootStatusSpec(image="0001", root=str(root))))
-    return FilesService(state, boot_id="of this start")
+    return FilesService(state, Walks(), boot_id="of this start")
 
 
 async def read(service: FilesService, path: str) -> list[bytes]:
@@ -135,9 +136,28 @@ async def test_names_that_are_no_text_are_shown_all_the_same(tmp_path: Path) -> 
 
 
 async def test_a_node_that_has_booted_nothing_has_a_boot_id_and_no_files() -> None:
-    service = FilesService(State(MemoryState()), boot_id="of this start")
+    service = FilesService(State(MemoryState()), Walks(), boot_id="of this start")
 
     assert await read(service, "/proc/sys/kernel/random/boot_id") == [b"of this start\n"]
     with pytest.raises(Refusal, match="the node has booted no image yet") as refused:
         await read(service, "/etc/extensions.yaml")
     assert refused.value.code is Code.FAILED_PRECONDITION
+
+
+async def test_who_asks_for_many_listings_and_reads_none_gets_no_more_until_some_end(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    service = await serving(tmp_path)
+    request = machine_pb2.ListRequest(root="/", recurse=True).SerializeToString()
+    unread = [service.service.server_streaming["List"](request, Call()) for _ in range(WALKS_OF_A_CLIENT)]
+    for answers in unread:
+        await anext(answers)
+
+    with pytest.raises(Refusal, match="too many files and listings") as refused:
+        await ls(service, machine_pb2.ListRequest(root="/"))
+    await unread.pop().aclose()
+    listed = await ls(service, machine_pb2.ListRequest(root="/"))
+
+    assert refused.value.code is Code.RESOURCE_EXHAUSTED
+    assert [info.name for info in listed] == ["/", "/file"]
+    for answers in unread:
+        await answers.aclose()

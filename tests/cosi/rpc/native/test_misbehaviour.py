@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -9,11 +10,14 @@ import anyio
 import pytest
 
 from cosi.rpc.http2 import frames
+from cosi.rpc.http2.errors import ErrorCode
 from cosi.rpc.http2.hpack import encode_block
+from cosi.rpc.http2.limits import Allowance
+from cosi.rpc.http2.status import Code
 from cosi.rpc.native.admission import Bounds
 from cosi.rpc.seam import Call, Frames, frame
 from tests.cosi.rpc.http2.server.peer import message
-from tests.cosi.rpc.native.handlers import ECHO, UNARY, Stay, served
+from tests.cosi.rpc.native.handlers import ECHO, SERVER, UNARY, Stay, served
 from tests.cosi.rpc.native.raw_client import connected
 
 pytestmark = pytest.mark.anyio
@@ -104,3 +108,31 @@ async def test_who_is_turned_away_again_and_again_does_not_fill_the_log(
             await other.end()
 
     assert len(capsys.readouterr().out.splitlines()) <= 1
+
+
+@pytest.mark.parametrize("method", [UNARY, SERVER])
+async def test_the_requests_of_calls_that_go_on_for_ever_have_a_bound_together(tmp_path: Path, method: str) -> None:
+    stay, large = Stay(), bytes(10_000)
+
+    async def unary(_: bytes, _call: Call) -> Frames:
+        await stay.here()
+        return frame(b"")
+
+    async def server(request: bytes, call: Call) -> AsyncGenerator[Frames, None]:
+        yield await unary(request, call)
+
+    bounds = Bounds(each=Allowance(buffered_bytes=25_000))
+    async with served(tmp_path, unary=unary, server=server, bounds=bounds) as where, connected(where) as client:
+        first, _, third = [await client.call(method, large) for _ in range(3)]
+        refused = await client.answer(third)
+        await client.say(frames.RstStream(first, ErrorCode.CANCEL))
+        echoed = await client.ask(ECHO, large)
+        fourth = await client.call(method, large)
+        await client.settle()
+        stay.leave.set()
+        answered = await client.answer(fourth)
+
+    assert refused.code is Code.RESOURCE_EXHAUSTED
+    assert "end some of them" in refused.message
+    assert echoed.contents == [large]
+    assert answered.code is Code.OK
