@@ -19,6 +19,7 @@ from controllers.extension_fetch import ExtensionFetchController
 from controllers.extension_service import ExtensionServiceController
 from controllers.extension_status import ExtensionStatusController
 from controllers.extension_validate import ExtensionValidateController
+from controllers.identity import IdentityController
 from controllers.install import InstallController
 from controllers.machine_status import MachineStatusController
 from controllers.member import MemberController
@@ -191,6 +192,7 @@ def controllers(options: NodeOptions, files: ConfigFiles, root: ActiveRoot) -> S
         BootController(slots, root),
         ExtensionStatusController(),
         ExtensionServiceController(),
+        IdentityController(hostname=options.hostname, talos_version=options.talos_version),
         MemberController(members(options.hostname, options.talos_version, options.door)),
         MachineStatusController(),
     )

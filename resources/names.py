@@ -7,12 +7,14 @@ from typing import Final
 CLUSTER: Final = "cluster"
 CONFIG: Final = "config"
 CRI: Final = "cri"
+NETWORK: Final = "network"
 RUNTIME: Final = "runtime"
 
 DESCRIPTIONS: Final = {
     CLUSTER: "The nodes that this one knows.",
     CONFIG: "What the node is told to be.",
     CRI: "Where container images come from.",
+    NETWORK: "What the node is called.",
     RUNTIME: "What the node does and has: extensions, boot images.",
 }
 """The namespaces as they are announced."""

@@ -17,6 +17,7 @@ from resources.extension_plan import ExtensionPlan
 from resources.extension_service import ExtensionService
 from resources.extension_spec import ExtensionSpec
 from resources.extension_status import ExtensionStatus
+from resources.hostname_status import HostnameStatus
 from resources.machine_config import MachineConfig
 from resources.machine_status import MachineStatus
 from resources.member import Member
@@ -24,6 +25,7 @@ from resources.pull_request import PullRequest
 from resources.registries_config import RegistriesConfig
 from resources.sequence_status import SequenceStatus
 from resources.upgrade_request import UpgradeRequest
+from resources.version import Version
 
 RESOURCES: Final = (
     meta.Namespace,
@@ -45,6 +47,8 @@ RESOURCES: Final = (
     BootImage,
     BootStatus,
     Member,
+    HostnameStatus,
+    Version,
     SequenceStatus,
     MachineStatus,
 )

@@ -92,20 +92,29 @@ def found(root: Path, path: str) -> Iterator[Found]:
         yield Found(way.handle, way.path, os.fstat(way.handle))
 
 
-def listing(root: Path, path: str, *, depth: int) -> Generator[Entry, None, None]:
+def listing(root: Path, path: str, *, depth: int | None = None) -> Generator[Entry, None, None]:
     """Yield what a path below a root leads to, and what lies below it, each directory before its files, by name.
 
-    Directories are entered down to a depth; those in the first one are at depth 1. What can't be read is an entry with
-    an error. Raises OSError if the path leads nowhere. Closing the iterator closes all that it has open.
+    How many levels are listed is counted as Talos counts them: 0 is one, as 1 is, 2 is two, and each but 0 is one more
+    where the listing begins at the top, as Talos counts slashes; None is all of them, down to MAX_DEPTH. What can't be
+    read is an entry with an error. Raises OSError if the path leads nowhere. Closing the iterator closes all that is
+    open.
     """
     with found(root, path) as start:
         path = _shown(start.path)
         name = "." if stat.S_ISDIR(start.status.st_mode) else path.rpartition("/")[2]
-        yield from _listed(Entry(path, name, start.status), start.handle, min(depth, MAX_DEPTH))
+        yield from _listed(Entry(path, name, start.status), start.handle, _entered(path, depth))
+
+
+def _entered(path: str, depth: int | None) -> int:
+    """Return how many directories below each other a listing of a path enters."""
+    if depth is None:
+        return MAX_DEPTH
+    return min(depth if path == "/" else max(depth - 1, 0), MAX_DEPTH)
 
 
 def _listed(entry: Entry, handle: int, depth: int) -> Iterator[Entry]:
-    """Yield an entry, and what lies below it."""
+    """Yield an entry, and what lies below it; directories in it are entered if the depth is at least 1."""
     if entry.status is None or not stat.S_ISDIR(entry.status.st_mode) or depth < 0:
         yield entry
         return

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from talos.confined import MAX_DEPTH, Entry, listing, words
+from talos.confined import Entry, listing, words
 
 
 class Usage(msgspec.Struct):
@@ -52,7 +52,7 @@ def disk_usage_of(root: Path, path: str) -> Generator[Usage, None, None]:
     Closing the iterator closes all that it has open.
     """
     try:
-        with closing(listing(root, path, depth=MAX_DEPTH)) as entries:
+        with closing(listing(root, path)) as entries:
             yield from disk_usage(entries)
     except OSError as error:
         yield Usage(path, path, 0, error=f"lstat {path}: {words(error)}")

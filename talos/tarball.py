@@ -19,7 +19,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from talos.confined import MAX_DEPTH, Entry, Found, found, listing, words
+from talos.confined import Entry, Found, found, listing, words
 
 PIECE_BYTES: Final = 64 << 10
 """How much of a file is read at a time, and about how much of the archive is handed out at a time."""
@@ -70,7 +70,7 @@ class Tarball:
         yield bytes(packed + packer.flush())
 
     def _archive(self) -> Generator[bytes, None, None]:
-        with closing(listing(self._root, self._path, depth=MAX_DEPTH)) as entries:
+        with closing(listing(self._root, self._path)) as entries:
             for entry in entries:
                 if entry.error or entry.status is None:
                     self._leave_out(entry, entry.error)

@@ -1,8 +1,7 @@
 """The methods of machine.MachineService that show files: those of the tree that the node has booted, and no others.
 
-Their messages and errors are Talos's. One path is not of that tree: /proc/sys/kernel/random/boot_id, by which clients
-see that the node was started anew. `recursion_depth` counts alike wherever a listing begins; Talos's counts one level
-more below the top.
+Their messages and errors are Talos's, and so is what they list. One path is not of that tree:
+/proc/sys/kernel/random/boot_id, by which clients see that the node was started anew.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from machined.booted_root import booted_root, refusal, whole
 from machined.services.machine import NAME, data
 from machined.services.walks import Walks
 from talos._pb.machine import machine_pb2
-from talos.confined import MAX_DEPTH, Entry, found, listing
+from talos.confined import Entry, found, listing
 from talos.go_file_mode import go_file_mode
 
 BOOT_ID: Final = "/proc/sys/kernel/random/boot_id"
@@ -72,9 +71,11 @@ class FilesService:
         """Stream FileInfo, of a file or of a directory and what is below it."""
         asked = parse(machine_pb2.ListRequest, request)
         kinds = [_KINDS[kind] for kind in asked.types if kind in _KINDS]
-        depth = 0
+        depth: int | None = 0
         if asked.recurse:
-            depth = asked.recursion_depth - 1 if asked.recursion_depth > 0 else MAX_DEPTH
+            depth = asked.recursion_depth if asked.recursion_depth > 0 else None
+        if kinds and stat.S_ISDIR not in kinds:
+            depth = None  # as on Talos, which asks how deep it is only in directories that it shows
         root = whole(asked.root)
         booted = await booted_root(self._state)
         with self._walks.one(call), closing(listing(booted, root, depth=depth)) as entries:

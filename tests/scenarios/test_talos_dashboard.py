@@ -6,13 +6,16 @@ from pathlib import Path
 from typing import cast
 
 import anyio
+import msgspec
 import pytest
 import structlog
 from anyio import lowlevel
 
+from cosi._pb.v1alpha1 import state_pb2
 from resources.registered import RESOURCES
 from talos._pb.machine import machine_pb2
 from tests.scenarios.door import administrator, login, opened
+from tests.scenarios.node import Site
 from tests.talosctl.dashboard import WATCHED, WATCHED_KINDS, Dashboard, dashboard
 
 BOARDS = 8
@@ -45,6 +48,23 @@ async def test_its_questions_are_answered(tmp_path: Path) -> None:
     assert "lo" in {device.name for device in network.devices}
     assert all(process.executable for process in processes)
     assert [service.id for service in services] == ["apid", "controller-runtime", "machined"]
+
+
+async def test_its_header_has_the_name_and_the_version_of_the_node(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    site.options = msgspec.structs.replace(site.options, hostname="one.example.org", talos_version="v1.12.3")
+    async with opened(tmp_path, site=site), login(tmp_path, "os:reader").talosctl() as client:
+        async for event in client.watch("hostname"):
+            if event.event_type == state_pb2.CREATED:
+                break
+        ((_, hostname),) = await client.get("hostname", "hostname")
+        ((_, version),) = await client.get("version", "version")
+
+    # Fields 1 and 2 of either, as Talos numbers them.
+    assert hostname.spec.proto_spec == b"\x0a\x03one\x12\x0bexample.org"
+    assert hostname.spec.yaml_spec == "hostname: one\ndomainname: example.org\n"
+    assert version.spec.proto_spec == b"\x0a\x07v1.12.3\x12\x05Talos"
+    assert version.spec.yaml_spec == "name: Talos\nversion: v1.12.3\n"
 
 
 async def test_what_it_watches_is_watched_or_refused_as_talos_refuses_it(tmp_path: Path) -> None:

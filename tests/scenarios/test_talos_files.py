@@ -62,6 +62,21 @@ async def test_a_listing_is_talosctls(tmp_path: Path) -> None:
     assert [info.relative_name for info in links] == ["local/bin/passwd"]
 
 
+async def test_a_listing_by_depth_or_type_is_what_talos_lists(tmp_path: Path) -> None:
+    async with booted(tmp_path) as talosctl:
+        top = await talosctl.ls("/", depth=2)
+        below = await talosctl.ls("/usr", depth=2)
+        links = await talosctl.ls("/usr", types=[machine_pb2.ListRequest.SYMLINK])
+        directories = await talosctl.ls("/usr", types=[machine_pb2.ListRequest.DIRECTORY])
+
+    assert [info.relative_name for info in top] == [
+        ".", "etc", "etc/extensions.yaml", "usr", "usr/local", "usr/local/bin"
+    ]  # fmt: skip
+    assert [info.relative_name for info in below] == [".", "local", "local/bin"]
+    assert [info.relative_name for info in links] == ["local/bin/passwd"]
+    assert [info.relative_name for info in directories] == [".", "local"]
+
+
 async def test_the_boot_id_is_another_one_at_each_start(tmp_path: Path) -> None:
     boot_ids = []
     for _ in range(2):

@@ -136,6 +136,15 @@ def test_a_listing_goes_down_as_far_as_it_is_told_and_follows_no_links(tmp_path:
     assert [entry.path for entry in listing(tmp_path, "a/b", depth=0)] == ["/a/b", "/a/b/c"]
 
 
+def test_a_listing_counts_levels_as_talos_does(tmp_path: Path) -> None:
+    (tmp_path / "a/b/c/d/e").mkdir(parents=True)
+
+    assert shown(listing(tmp_path, "/", depth=1)) == [".", "a", "a/b"]
+    assert shown(listing(tmp_path, "/", depth=2)) == [".", "a", "a/b", "a/b/c"]
+    assert shown(listing(tmp_path, "/a", depth=1)) == [".", "b"]
+    assert shown(listing(tmp_path, "/a", depth=2)) == [".", "b", "b/c"]
+
+
 def test_a_directory_that_is_too_large_is_an_entry_with_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
