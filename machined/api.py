@@ -33,7 +33,7 @@ from machined.services.logs import LogsService
 from machined.services.power import PowerService
 from machined.services.service_list import ServiceListService
 from machined.services.usage import UsageService
-from machined.services.walks import Walks
+from machined.walks import Walks
 from talos.access.authorities import Authorities
 
 SYSTEM_ROOT: Final = Path("/")

@@ -51,9 +51,11 @@ SOON: Final = datetime.timedelta(days=90)
 """An authority with less time than this left is spoken of in the log."""
 
 BOUNDS: Final = Bounds(
-    clients=256, clients_of_a_host=64, each=Allowance(streams=256, buffered_bytes=MAX_REQUEST_BYTES + (1 << 20))
+    clients=256,
+    clients_of_a_host=64,
+    each=Allowance(streams=256, buffered_bytes=MAX_REQUEST_BYTES + (1 << 20), unsent_bytes=2 << 20),
 )
-"""The dashboard has some forty calls open; a client may send one large config at a time."""
+"""The dashboard has some forty calls open; a client may send one large config at a time, and leave two logs unread."""
 
 _log = structlog.get_logger(component="door")
 

@@ -18,7 +18,7 @@ from cosi.rpc.seam import Call, Frames, Refusal, Service
 from cosi.state.state import State
 from machined.booted_root import booted_root, refusal
 from machined.services.machine import NAME, data
-from machined.services.walks import Walks
+from machined.walks import Walks
 from talos._pb.machine import machine_pb2
 from talos.tarball import BrokenOff, Tarball
 

@@ -19,7 +19,7 @@ from cosi.rpc.seam import Call, Frames, Refusal, Service, frame
 from cosi.state.state import State
 from machined.booted_root import booted_root, whole
 from machined.services.machine import NAME
-from machined.services.walks import Walks
+from machined.walks import Walks
 from talos._pb.machine import machine_pb2
 from talos.disk_usage import Usage, Wanted, disk_usage_of
 

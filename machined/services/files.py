@@ -23,7 +23,7 @@ from cosi.rpc.seam import Call, Frames, Refusal, Service, frame
 from cosi.state.state import State
 from machined.booted_root import booted_root, refusal, whole
 from machined.services.machine import NAME, data
-from machined.services.walks import Walks
+from machined.walks import Walks
 from talos._pb.machine import machine_pb2
 from talos.confined import Entry, found, listing
 from talos.go_file_mode import go_file_mode

@@ -4,7 +4,7 @@ Hidden is what Talos hides (RedactSecrets there), and for want of knowing every 
 
     what is under a name that tells      token, password, privateKey, … and `key` and `auth` by themselves
     what may be anything                 files' contents, variables of the environment, headers, texts of several lines
-    parts of a text                      credentials in an address, and NAME=VALUE where the name tells
+    parts of a text                      credentials in an address, NAME=VALUE and --NAME VALUE where the name tells
     keys wherever they are               PEM, and PEM in base64, unless it is certificates and public keys only
     whatever equals something hidden     in any document, as a whole or as a part
 
@@ -31,7 +31,7 @@ MIN_KNOWN_CHARACTERS: Final = 6
 
 _TELLING: Final = (
     r"pass(?:word|wd|phrase)|secret|token|credential|api[-_]?key|access[-_]?key|private[-_]?key|pre[-_]?shared[-_]?key|"
-    r"psk\b|authorization\b"
+    r"psk\b|authorization\b|(?<![a-z])(?:pass|pwd)\b"
 )
 _TELLING_NAME: Final = re.compile(_TELLING, re.IGNORECASE)
 _TELLING_ALONE: Final = frozenset({"auth", "key"})
@@ -39,7 +39,10 @@ _TELLING_ALONE: Final = frozenset({"auth", "key"})
 _ANYTHING: Final = frozenset(
     {"content", "contents", "data", "env", "environment", "headers", "extraManifestHeaders", "stringData", "variables"}
 )
-_ASSIGNED: Final = re.compile(rf"((?:{_TELLING})[\w.-]{{0,32}}=)([^\s&;,]+)", re.IGNORECASE)
+_ASSIGNED: Final = re.compile(
+    rf"((?:(?:{_TELLING})[\w.-]{{0,32}}|(?<![a-z])(?:auth|key|sig|signature))=)([^\s&;,]+)", re.IGNORECASE
+)
+_OPTION: Final = re.compile(rf"(--[\w-]{{0,32}}?(?:{_TELLING})[\w-]{{0,32}}\s+)([^\s-]\S*)", re.IGNORECASE)
 _WORD: Final = re.compile(r"\S+")
 _PART: Final = re.compile(r"[\s/:@=&?,;\"']+")
 _PEM: Final = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----[A-Za-z0-9+/=\s]*-----END \1-----\s*")
@@ -96,7 +99,7 @@ def _without_parts(text: str, hidden: set[str]) -> str:
         hidden.update((user, *user.split(":")))
         return f"{scheme}://{REDACTED}@{place}"
 
-    return _ASSIGNED.sub(without_value, _WORD.sub(without_user, text))
+    return _OPTION.sub(without_value, _ASSIGNED.sub(without_value, _WORD.sub(without_user, text)))
 
 
 def _unknown(node: Node, known: set[str]) -> Node:

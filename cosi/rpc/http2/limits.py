@@ -67,10 +67,11 @@ MAX_DEBUG_BYTES: Final = 200
 
 
 class Allowance(NamedTuple):
-    """What one connection may have: calls and watches at a time, and bytes of requests that wait."""
+    """What one connection may have: calls and watches at a time, and bytes of requests and of answers that wait."""
 
     streams: int = MAX_CONCURRENT_STREAMS
     buffered_bytes: int = MAX_BUFFERED_BYTES
+    unsent_bytes: int = MAX_UNSENT_BYTES
 
     @property
     def uploading_bytes(self) -> int:

@@ -52,7 +52,7 @@ class ServerAnswers:
     @property
     def overfull(self) -> bool:
         """Whether more answers wait for the client's windows than a connection may have."""
-        return self._writer.waiting_bytes > limits.MAX_UNSENT_BYTES
+        return self._writer.waiting_bytes > self.allowance.unsent_bytes
 
     def data_to_send(self) -> bytes:
         """Return, once, the bytes that are due to the client."""

@@ -10,7 +10,7 @@ from cosi.rpc.seam import Call, Refusal, messages
 from cosi.state.memory.state import MemoryState
 from cosi.state.state import State
 from machined.services.files import CHUNK_BYTES, FilesService
-from machined.services.walks import WALKS_OF_A_CLIENT, Walks
+from machined.walks import WALKS_OF_A_CLIENT, Walks
 from resources import boot_status
 from resources.boot_status import BootStatus, BootStatusSpec
 from talos import confined

@@ -136,3 +136,25 @@ async def test_the_requests_of_calls_that_go_on_for_ever_have_a_bound_together(t
     assert "end some of them" in refused.message
     assert echoed.contents == [large]
     assert answered.code is Code.OK
+
+
+async def test_who_reads_no_answers_is_given_as_many_as_it_is_allowed_and_the_rest_later(tmp_path: Path) -> None:
+    asked = 0
+
+    async def unary(request: bytes, _call: Call) -> Frames:
+        nonlocal asked
+        asked += 1
+        return frame(request)
+
+    large, bounds = bytes(10_000), Bounds(each=Allowance(buffered_bytes=100_000, unsent_bytes=25_000))
+    reads_nothing = {frames.INITIAL_WINDOW_SIZE: 0}
+    async with served(tmp_path, unary=unary, bounds=bounds) as where, connected(where, reads_nothing) as client:
+        calls = [await client.call(UNARY, large) for _ in range(6)]
+        await client.settle()
+        asked_at_first = asked
+        await client.say(frames.Settings({frames.INITIAL_WINDOW_SIZE: 1 << 16}))
+        for call in calls:
+            await client.say(frames.WindowUpdate(0, len(large)))
+            assert (await client.answer(call)).contents == [large]
+
+    assert (asked_at_first, asked) == (3, 6)
